@@ -1,0 +1,364 @@
+//! Libraries, assets and the blobs they stand on.
+
+use crate::{AssetId, BlobId, Error, Facts, Failure, LibraryId, MediaKind, Result, TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A named set of assets with members.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Library {
+    /// Its id.
+    pub id: LibraryId,
+    /// The world it is in.
+    #[serde(skip, default = "default_tenant")]
+    pub tenant: TenantId,
+    /// Shown name.
+    pub name: String,
+    /// Grows with each change; see `If-Match`.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+fn default_tenant() -> TenantId {
+    TenantId::DEFAULT
+}
+
+/// What a member may do in a library; each role may do what those before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberRole {
+    /// See everything.
+    Viewer,
+    /// Add assets.
+    Contributor,
+    /// Change and delete assets.
+    Editor,
+    /// Change the library, its members and its recipe.
+    Owner,
+}
+
+impl MemberRole {
+    /// All roles, from the weakest to the strongest.
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Contributor, Self::Editor, Self::Owner];
+
+    /// The word for it, as in JSON and in tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Contributor => "contributor",
+            Self::Editor => "editor",
+            Self::Owner => "owner",
+        }
+    }
+
+    /// The role of that name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+}
+
+/// Somebody who sees a library.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// The principal's subject.
+    pub subject: String,
+    /// What they may do.
+    pub role: MemberRole,
+    /// Since when.
+    pub added_at: Timestamp,
+}
+
+/// Where an asset stands in its life. `trashed_at` is apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AssetState {
+    /// Stored for a host's row that has yet to claim it; expires unless attached.
+    Staged,
+    /// Stored, being understood and rendered.
+    Processing,
+    /// The required variants are there. Never regresses when others are rendered again.
+    Ready,
+    /// Cannot be processed; the original is kept and can be downloaded.
+    Failed,
+    /// Looks like an attack, or harmed the process that decoded it; never processed again by itself.
+    Quarantined,
+}
+
+impl AssetState {
+    /// All states.
+    pub const ALL: [Self; 5] = [Self::Staged, Self::Processing, Self::Ready, Self::Failed, Self::Quarantined];
+
+    /// The word for it, as in JSON and in tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Staged => "staged",
+            Self::Processing => "processing",
+            Self::Ready => "ready",
+            Self::Failed => "failed",
+            Self::Quarantined => "quarantined",
+        }
+    }
+
+    /// The state of that name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// Whether nothing more will happen by itself.
+    pub const fn is_settled(self) -> bool {
+        matches!(self, Self::Ready | Self::Failed | Self::Quarantined)
+    }
+}
+
+/// One thing that a user put in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Asset {
+    /// Its id.
+    pub id: AssetId,
+    /// The world it is in.
+    #[serde(skip, default = "default_tenant")]
+    pub tenant: TenantId,
+    /// The library it is in.
+    pub library_id: LibraryId,
+    /// The subject of who put it in.
+    pub owner: String,
+    /// Where it stands.
+    pub state: AssetState,
+    /// Why it is `failed` or `quarantined`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// Image, video or audio; None while it is not known, or when it is none of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<MediaKind>,
+    /// Shown name, sanitised; see [`FileName`].
+    pub name: String,
+    /// The stored original.
+    #[serde(skip)]
+    pub blob: Blob,
+    /// What was read from it; None until it is understood.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Facts>,
+    /// When the thing it shows was taken; else when it was put in. Lists are sorted by it.
+    pub taken_at: Timestamp,
+    /// The host's row that this asset belongs to (`products/42`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attached_to: Option<String>,
+    /// When a staged asset goes away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// When it was put into the trash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trashed_at: Option<Timestamp>,
+    /// Grows with each change; see `If-Match`.
+    pub version: i64,
+    /// When it was put in.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Stored immutable bytes of an original.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blob {
+    /// Its id.
+    pub id: BlobId,
+    /// Where the bytes are.
+    pub key: BlobKey,
+    /// Size in bytes.
+    pub size: u64,
+    /// SHA-256 of the plaintext.
+    pub sha256: Sha256,
+    /// The media type by content; `application/octet-stream` when it is none we know.
+    pub content_type: String,
+}
+
+impl Default for Blob {
+    fn default() -> Self {
+        Self {
+            id: BlobId::from_uuid(uuid::Uuid::nil()),
+            key: BlobKey(String::from("-")),
+            size: 0,
+            sha256: Sha256([0; 32]),
+            content_type: String::from("application/octet-stream"),
+        }
+    }
+}
+
+/// A SHA-256 digest; shows and serialises as 64 lowercase hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Sha256(pub [u8; 32]);
+
+impl fmt::Display for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sha256({self})")
+    }
+}
+
+impl std::str::FromStr for Sha256 {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let invalid = || Error::invalid("invalid_sha256", "not 64 hexadecimal digits");
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(invalid());
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| invalid())?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| invalid())?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// The key of bytes in a [`BlobStore`](crate::BlobStore): 1 to 512 bytes of `a-z 0-9 - _ . /`, no
+/// empty, `.` or `..` segment. We make all keys ourselves; no name from outside is ever part of one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlobKey(pub(crate) String);
+
+impl BlobKey {
+    /// Checks a key.
+    ///
+    /// # Errors
+    /// `invalid_blob_key` when a rule of the type is broken.
+    pub fn new(key: impl Into<String>) -> Result<Self> {
+        let key = key.into();
+        let allowed =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_./".contains(&byte);
+        let fine = (1..=512).contains(&key.len())
+            && key.bytes().all(allowed)
+            && key.split('/').all(|segment| !matches!(segment, "" | "." | ".."));
+        if fine {
+            Ok(Self(key))
+        } else {
+            Err(Error::invalid("invalid_blob_key", "not a blob key").with("key", key))
+        }
+    }
+
+    /// A fresh key for an original: spread over 256 folders by the random tail of the id.
+    pub fn original(tenant: TenantId, id: BlobId) -> Self {
+        let id = id.as_uuid();
+        Self(format!("o/{}/{:02x}/{}", tenant.as_uuid().simple(), id.as_bytes()[15], id.simple()))
+    }
+
+    /// The folder that all parts of a rendition are under.
+    pub fn rendition(tenant: TenantId, id: crate::RenditionId) -> Self {
+        let id = id.as_uuid();
+        Self(format!("r/{}/{:02x}/{}", tenant.as_uuid().simple(), id.as_bytes()[15], id.simple()))
+    }
+
+    /// The key of a part below the folder of its rendition. The attempt is in it, so that a worker
+    /// that lost its lease never writes over what its successor wrote.
+    #[must_use]
+    pub fn part(&self, ordinal: u32, attempt: u32) -> Self {
+        Self(format!("{}/{ordinal}-{attempt}", self.0))
+    }
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BlobKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A shown file name, made harmless: the last segment of what was sent, without control and
+/// bidirectional formatting characters, at most 255 bytes of UTF-8, never empty, `.` or `..`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileName(String);
+
+impl FileName {
+    /// Makes a shown name of whatever was sent. Never fails: a name with nothing left is `untitled`.
+    pub fn sanitise(raw: &str) -> Self {
+        let last = raw.rsplit(['/', '\\']).next().unwrap_or_default();
+        let harmless = |c: &char| {
+            !c.is_control()
+                && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{2028}' | '\u{2029}')
+        };
+        let cleaned: String = last.chars().filter(harmless).collect();
+        let mut name = cleaned.trim().trim_end_matches('.').trim_end().to_owned();
+        while name.len() > 255 {
+            // Keep the extension: it is what people look at.
+            let (stem, extension) = match name.rfind('.') {
+                Some(dot) if name.len() - dot <= 16 && dot > 0 => {
+                    (name[..dot].to_owned(), name[dot..].to_owned())
+                }
+                _ => (name.clone(), String::new()),
+            };
+            let mut end = 255 - extension.len();
+            while !stem.is_char_boundary(end) {
+                end -= 1;
+            }
+            name = format!("{}{extension}", &stem[..end]);
+        }
+        if name.is_empty() || name == "." || name == ".." {
+            name = String::from("untitled");
+        }
+        Self(name)
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_from_outside_become_harmless() {
+        for (raw, shown) in [
+            ("../../etc/passwd", "passwd"),
+            ("..\\..\\x", "x"),
+            ("a\0b.jpg", "ab.jpg"),
+            ("photo\u{202e}gpj.exe", "photogpj.exe"),
+            ("line\r\nSet-Cookie: a=b.jpg", "lineSet-Cookie: a=b.jpg"),
+            ("dot. ", "dot"),
+            ("..", "untitled"),
+            ("", "untitled"),
+            ("😀.png", "😀.png"),
+        ] {
+            assert_eq!(FileName::sanitise(raw).as_str(), shown, "{raw:?}");
+        }
+        let long = FileName::sanitise(&format!("{}.jpeg", "ä".repeat(300)));
+        assert!(long.as_str().len() <= 255 && long.as_str().ends_with(".jpeg"));
+    }
+
+    proptest! {
+        #[test]
+        fn sanitising_twice_changes_nothing(raw in ".*") {
+            let once = FileName::sanitise(&raw);
+            prop_assert!(!once.as_str().is_empty() && once.as_str().len() <= 255);
+            prop_assert_eq!(FileName::sanitise(once.as_str()), once);
+        }
+
+        #[test]
+        fn a_key_never_leaves_its_folder(raw in "[a-z0-9./_-]{0,40}") {
+            if let Ok(key) = BlobKey::new(raw) {
+                prop_assert!(!key.as_str().starts_with('/') && !key.as_str().split('/').any(|s| s == ".."));
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The words, traits and engine of [MediaNest](https://github.com/medianest/medianest): a
+//! media-management engine to embed.
+//!
+//! This crate names no backend and no codec. Put it together with `medianest-storage` (SQLite,
+//! PostgreSQL, object storage) and `medianest-media` (FFmpeg, images), or with your own.
+//!
+//! # Features
+//!
+//! | feature | brings |
+//! |---|---|
+//! | (none) | words, limits, traits |
+//! | `engine` | `Engine`: ingest, jobs, renditions, events, delivery, search, trash, reclaim |
+//! | `auth` | passwords, sessions and tokens, for hosts without users of their own |
+//! | `http` | delivery, direct upload and events as a framework-neutral `tower::Service` |
+//! | `conformance` | the suites that prove a backend |
+
+mod asset;
+mod authorizer;
+mod blob_store;
+mod bus;
+pub mod catalog;
+mod error;
+mod event;
+mod id;
+mod job;
+mod limits;
+mod media;
+mod page;
+mod principal;
+mod processor;
+mod recipe;
+mod rendition;
+mod time;
+
+pub use self::time::{Clock, ManualClock, SystemClock, Timestamp};
+pub use asset::{Asset, AssetState, Blob, BlobKey, FileName, Library, Member, MemberRole, Sha256};
+pub use authorizer::Authorizer;
+pub use blob_store::{BlobMeta, BlobStore, BlobStoreExt, ByteStream, MemoryBlobs, blob_not_found};
+pub use bus::{EventBus, MemoryBus, Topic};
+pub use bytes;
+pub use error::{Error, ErrorKind, Failure, Result, Retry};
+pub use event::{Audience, Cursor, Event, NewEvent, kinds as event_kinds};
+pub use id::{
+    AssetId, BlobId, EventId, IntentId, JobId, LibraryId, RenditionId, SessionId, TenantId, UserId,
+};
+pub use job::{Fence, Job, JobKind, JobPayload, JobState, NewJob, QueueStats};
+pub use limits::Limits;
+pub use media::{Camera, Captured, Facts, Location, MediaKind, MediaType, Stream, StreamKind, Tags};
+pub use page::{Page, PageRequest};
+pub use principal::{ADMIN, Action, Principal, Resource, USER, Visibility, VisibleLibraries};
+pub use processor::{ByteSource, MediaProcessor, NewPart, PartSink, RenderTask};
+pub use recipe::{
+    AudioVariant, Fingerprint, ImageFormat, ImageVariant, Recipe, Resize, ResizeMode, Variant, VariantName,
+    VideoPreset, VideoVariant, WaveformVariant,
+};
+pub use rendition::{Part, Rendition, RenditionInfo, RenditionState};
+pub use uuid;

@@ -1,0 +1,2 @@
+//! The processor that runs in this process.
+pub struct InProcess;

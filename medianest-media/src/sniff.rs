@@ -1,0 +1,2 @@
+//! What the first bytes show.
+pub fn sniff() {}

@@ -15,6 +15,8 @@
 //! | `conformance` | the suites that prove a backend |
 
 mod asset;
+#[cfg(feature = "auth")]
+pub mod auth;
 mod authorizer;
 mod blob_store;
 mod bus;

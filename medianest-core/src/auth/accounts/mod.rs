@@ -1,0 +1,125 @@
+mod sign_in;
+mod users;
+
+pub use sign_in::{SignIn, SignedIn};
+pub use users::NewAccount;
+
+use super::{Passwords, SessionStore, TokenAuthenticator, Tokens};
+use crate::{
+    Clock, Error, ErrorKind, NewEvent, Principal, Result, TenantId, UserId,
+    catalog::{IdentityCatalog, User},
+};
+use serde_json::json;
+use std::{future::Future, sync::Arc, time::Duration};
+
+/// How sessions live, and who may register.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AccountsOptions {
+    /// Whether anybody may register as an ordinary user.
+    pub open_registration: bool,
+    /// A session with a refresh token ends when it is not refreshed for so long.
+    pub session_idle: Duration,
+    /// A session with a refresh token ends after so long at the latest.
+    pub session_absolute: Duration,
+    /// A session in a cookie, which is not refreshed, ends after so long.
+    pub cookie_session: Duration,
+    /// For how long a refresh token that was just used is taken for a race of two identical requests
+    /// instead of a replay.
+    pub refresh_grace: Duration,
+}
+
+impl Default for AccountsOptions {
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 3600);
+        Self {
+            open_registration: false,
+            session_idle: 14 * DAY,
+            session_absolute: 90 * DAY,
+            cookie_session: 14 * DAY,
+            refresh_grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The users of one tenant and their sign-ins.
+///
+/// What ends sessions takes effect, in the catalog and in the [`SessionStore`], before the call
+/// returns, and also when the caller goes away in the middle of it.
+#[derive(Clone, Debug)]
+pub struct Accounts {
+    tenant: TenantId,
+    catalog: Arc<dyn IdentityCatalog>,
+    sessions: Arc<dyn SessionStore>,
+    passwords: Arc<Passwords>,
+    tokens: Arc<Tokens>,
+    clock: Arc<dyn Clock>,
+    options: AccountsOptions,
+}
+
+impl Accounts {
+    /// The users of the default tenant. Needs a tokio runtime when it is called.
+    pub fn new(
+        catalog: Arc<dyn IdentityCatalog>,
+        sessions: Arc<dyn SessionStore>,
+        passwords: Arc<Passwords>,
+        tokens: Arc<Tokens>,
+        clock: Arc<dyn Clock>,
+        options: AccountsOptions,
+    ) -> Self {
+        Self { tenant: TenantId::DEFAULT, catalog, sessions, passwords, tokens, clock, options }
+    }
+
+    /// The users of another tenant.
+    #[must_use]
+    pub fn in_tenant(mut self, tenant: TenantId) -> Self {
+        self.tenant = tenant;
+        self
+    }
+
+    /// Accepts the tokens that this gives out.
+    pub fn authenticator(&self) -> TokenAuthenticator {
+        TokenAuthenticator {
+            tenant: self.tenant,
+            tokens: Arc::clone(&self.tokens),
+            catalog: Arc::clone(&self.catalog),
+            sessions: Arc::clone(&self.sessions),
+        }
+    }
+
+    /// The public keys of the tokens as a JWK set.
+    pub fn jwks(&self) -> serde_json::Value {
+        self.tokens.keys().jwks()
+    }
+
+    fn event(&self, user: UserId, login: &str, kind: &'static str, by: &str) -> NewEvent {
+        let data = json!({ "user_id": user, "login": login, "by": by });
+        NewEvent::about_subject(self.tenant, user.to_string(), kind, self.clock.now(), data)
+    }
+
+    async fn require_user(&self, id: UserId) -> Result<User> {
+        self.catalog.get_user(self.tenant, id).await?.ok_or_else(|| Error::not_found("user", id))
+    }
+
+    fn require_admin(&self, actor: &Principal) -> Result<()> {
+        if actor.tenant == self.tenant && actor.is_admin() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Forbidden, "forbidden", "only an administrator may do this"))
+    }
+
+    /// Our user that a principal stands for.
+    fn user_of(&self, actor: &Principal) -> Result<UserId> {
+        actor.subject.parse().ok().filter(|_| actor.tenant == self.tenant).ok_or_else(|| {
+            Error::new(ErrorKind::Forbidden, "not_a_user", "this principal is not a user with a password")
+        })
+    }
+}
+
+/// Goes on when the caller is dropped, so that no session is left in the store that has ended in the
+/// catalog.
+async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    tokio::spawn(work).await.map_err(|source| {
+        Error::unavailable("shutting_down", "the process is shutting down").caused_by(source)
+    })?
+}

@@ -1,0 +1,288 @@
+use super::{Accounts, to_the_end};
+use crate::{
+    Error, ErrorKind, NewEvent, Principal, Result, Retry, SessionId, UserId,
+    auth::{Passwords, TokenKind, refresh_token::RefreshToken},
+    catalog::{NewSession, RefreshSession, Refreshed, Session, User, UserChange},
+    event_kinds,
+};
+use serde_json::json;
+use std::{fmt, sync::Arc, time::Duration};
+
+/// Somebody signs in.
+#[derive(Clone)]
+pub struct SignIn {
+    /// The name they sign in with, in any case of letters.
+    pub login: String,
+    /// The password.
+    pub password: String,
+    /// What the client calls itself, for the list of sessions; cut after 200 characters.
+    pub client: String,
+    /// What they get: tokens, or the value of a cookie.
+    pub kind: TokenKind,
+}
+
+impl fmt::Debug for SignIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignIn").field("login", &self.login).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+/// Somebody is signed in.
+#[derive(Clone)]
+pub struct SignedIn {
+    /// Who.
+    pub user: User,
+    /// Their new or refreshed session.
+    pub session: Session,
+    /// The token to show, of the kind that was asked for.
+    pub token: String,
+    /// For how long it is good.
+    pub token_lifetime: Duration,
+    /// How to go on with [`Accounts::refresh`]; not for cookies. Good for one use.
+    pub refresh_token: Option<String>,
+}
+
+impl fmt::Debug for SignedIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedIn")
+            .field("user", &self.user)
+            .field("session", &self.session.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Accounts {
+    /// Signs in with a password: a new session, whatever was shown before.
+    ///
+    /// # Errors
+    /// `invalid_credentials` (Unauthenticated), the same, after the same time, for an unknown login, a
+    /// wrong password and a disabled user; `busy` (Unavailable).
+    pub async fn login(&self, sign_in: SignIn) -> Result<SignedIn> {
+        let user = match sign_in.login.len() {
+            1..=256 => self.catalog.find_user(self.tenant, &sign_in.login).await?,
+            _ => None,
+        };
+        let stored = user.as_ref().map(|user| user.password_hash.as_str());
+        let right = self.passwords.verify(&sign_in.password, stored).await?;
+        let user = user.filter(|user| right && user.disabled_at.is_none()).ok_or_else(invalid_credentials)?;
+        if self.passwords.is_outdated(&user.password_hash) {
+            let change = UserChange {
+                rehashed: Some(self.passwords.hash(&sign_in.password).await?),
+                ..UserChange::default()
+            };
+            self.catalog.change_user(self.tenant, user.id, &change, Vec::new()).await?;
+        }
+        self.open_session(user, sign_in.client, sign_in.kind).await
+    }
+
+    async fn open_session(&self, user: User, client: String, kind: TokenKind) -> Result<SignedIn> {
+        let id = SessionId::new();
+        let refresh = RefreshToken::generate(id)?;
+        let (idle, absolute) = match kind {
+            TokenKind::Access => (self.options.session_idle, self.options.session_absolute),
+            TokenKind::Cookie => (self.options.cookie_session, self.options.cookie_session),
+        };
+        let session = NewSession {
+            id,
+            tenant: self.tenant,
+            user: user.id,
+            auth_epoch: user.auth_epoch,
+            refresh_hash: refresh.hash(),
+            client: client.chars().filter(|c| !c.is_control()).take(200).collect(),
+            idle,
+            absolute,
+        };
+        let session = self.catalog.create_session(session).await.map_err(|error| match error.code() {
+            // Disabled, deleted, or another password since we looked.
+            "user_not_found" => invalid_credentials(),
+            _ => error,
+        })?;
+        match kind {
+            TokenKind::Access => self.signed_in(user, session, refresh),
+            TokenKind::Cookie => {
+                let whose = (self.tenant, user.id, session.id);
+                let token = self.tokens.issue(kind, whose, &user.role, absolute)?;
+                Ok(SignedIn { user, session, token, token_lifetime: absolute, refresh_token: None })
+            }
+        }
+    }
+
+    fn signed_in(&self, user: User, session: Session, refresh: RefreshToken) -> Result<SignedIn> {
+        let lifetime = self.tokens.lifetime();
+        let whose = (self.tenant, user.id, session.id);
+        let token = self.tokens.issue(TokenKind::Access, whose, &user.role, lifetime)?;
+        let refresh_token = Some(refresh.to_string());
+        Ok(SignedIn { user, session, token, token_lifetime: lifetime, refresh_token })
+    }
+
+    /// A new access token and a new refresh token for a refresh token, which is then used up.
+    ///
+    /// # Errors
+    /// `invalid_refresh_token` (Unauthenticated) when it is none of ours, its session is over, or it
+    /// was used before: then the session is ended, since one of the two who showed it has stolen it.
+    /// `refresh_raced` (Conflict) when it was used a moment ago: the answer to that request has the
+    /// new one.
+    pub async fn refresh(&self, token: &str) -> Result<SignedIn> {
+        let shown = RefreshToken::parse(token)?;
+        let next = RefreshToken::generate(shown.session)?;
+        let refresh = RefreshSession {
+            tenant: self.tenant,
+            id: shown.session,
+            presented: shown.hash(),
+            next: next.hash(),
+            grace: self.options.refresh_grace,
+            idle: self.options.session_idle,
+        };
+        let data = json!({ "session_id": shown.session });
+        let replayed =
+            NewEvent::for_operators(self.tenant, event_kinds::SESSION_REPLAYED, self.clock.now(), data);
+        let (catalog, sessions) = (Arc::clone(&self.catalog), Arc::clone(&self.sessions));
+        let refreshed = to_the_end(async move {
+            let refreshed = catalog.refresh_session(&refresh, replayed).await?;
+            if !matches!(refreshed, Refreshed::Raced) {
+                // Another expiry, or none at all any more.
+                sessions.remove(refresh.tenant, refresh.id).await?;
+            }
+            Ok(refreshed)
+        })
+        .await?;
+        match refreshed {
+            Refreshed::Done(session, user) => self.signed_in(user, session, next),
+            Refreshed::Raced => {
+                let message = "this refresh token was used a moment ago; use the one from that answer";
+                Err(Error::conflict("refresh_raced", message).retry(Retry::Now))
+            }
+            Refreshed::Replayed | Refreshed::Unknown => Err(RefreshToken::invalid()),
+        }
+    }
+
+    /// Ends a session; succeeds when it has ended.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn logout(&self, session: SessionId) -> Result<()> {
+        let (tenant, catalog, sessions) =
+            (self.tenant, Arc::clone(&self.catalog), Arc::clone(&self.sessions));
+        to_the_end(async move {
+            catalog.end_session(tenant, session).await?;
+            sessions.remove(tenant, session).await
+        })
+        .await
+    }
+
+    /// Ends the session of a refresh token; succeeds when it has ended or never was.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn logout_refresh(&self, token: &str) -> Result<()> {
+        // The session id alone must not be enough to sign somebody out: the secret is checked by using it up.
+        match self.refresh(token).await {
+            Ok(signed_in) => self.logout(signed_in.session.id).await,
+            Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// The caller's own sessions, newest first.
+    ///
+    /// # Errors
+    /// `not_a_user`; `Unavailable`.
+    pub async fn list_sessions(&self, actor: &Principal) -> Result<Vec<Session>> {
+        self.catalog.list_sessions(self.tenant, self.user_of(actor)?).await
+    }
+
+    /// Ends one of the caller's own sessions.
+    ///
+    /// # Errors
+    /// `session_not_found` when it is not a valid session of theirs.
+    pub async fn end_own_session(&self, actor: &Principal, id: SessionId) -> Result<()> {
+        let own = self.list_sessions(actor).await?;
+        if !own.iter().any(|session| session.id == id) {
+            return Err(Error::not_found("session", id));
+        }
+        self.logout(id).await
+    }
+
+    /// Ends all of the caller's own sessions but `except`; says how many.
+    ///
+    /// # Errors
+    /// `not_a_user`; `Unavailable`.
+    pub async fn end_own_sessions(&self, actor: &Principal, except: Option<SessionId>) -> Result<usize> {
+        self.end_sessions_of(self.user_of(actor)?, except).await
+    }
+
+    pub(super) async fn end_sessions_of(&self, user: UserId, except: Option<SessionId>) -> Result<usize> {
+        let (tenant, catalog, sessions) =
+            (self.tenant, Arc::clone(&self.catalog), Arc::clone(&self.sessions));
+        to_the_end(async move {
+            let ended = catalog.end_sessions(tenant, user, except).await?;
+            sessions.remove_user(tenant, user).await?;
+            Ok(ended.len())
+        })
+        .await
+    }
+
+    /// Changes the caller's own password. Ends all of their sessions and opens a new one.
+    ///
+    /// # Errors
+    /// `wrong_password` (Forbidden); `invalid_password`, also when it is the present one; `not_a_user`;
+    /// `busy` (Unavailable).
+    pub async fn change_password(
+        &self,
+        actor: &Principal,
+        current: &str,
+        new: &str,
+        client: String,
+        kind: TokenKind,
+    ) -> Result<SignedIn> {
+        Passwords::check_rules(new)?;
+        let user = self.require_user(self.user_of(actor)?).await?;
+        if !self.passwords.verify(current, Some(&user.password_hash)).await? {
+            return Err(Error::new(
+                ErrorKind::Forbidden,
+                "wrong_password",
+                "this is not the present password",
+            ));
+        }
+        if current == new {
+            return Err(Error::invalid("invalid_password", "the new password is the present one"));
+        }
+        let hash = self.passwords.hash(new).await?;
+        let user = self.set_password(user.id, hash, false, &user.login, &actor.subject).await?;
+        self.open_session(user, client, kind).await
+    }
+
+    pub(super) async fn set_password(
+        &self,
+        user: UserId,
+        hash: String,
+        must_change: bool,
+        login: &str,
+        by: &str,
+    ) -> Result<User> {
+        let change = UserChange { password: Some((hash, must_change)), ..UserChange::default() };
+        let event = self.event(user, login, event_kinds::USER_PASSWORD_CHANGED, by);
+        self.change(user, change, vec![event]).await
+    }
+
+    /// Changes a user and forgets their sessions.
+    pub(super) async fn change(
+        &self,
+        user: UserId,
+        change: UserChange,
+        events: Vec<NewEvent>,
+    ) -> Result<User> {
+        let (tenant, catalog, sessions) =
+            (self.tenant, Arc::clone(&self.catalog), Arc::clone(&self.sessions));
+        to_the_end(async move {
+            let changed = catalog.change_user(tenant, user, &change, events).await?;
+            sessions.remove_user(tenant, user).await?;
+            Ok(changed)
+        })
+        .await
+    }
+}
+
+fn invalid_credentials() -> Error {
+    Error::new(ErrorKind::Unauthenticated, "invalid_credentials", "the login or the password is wrong")
+}

@@ -21,6 +21,8 @@ mod authorizer;
 mod blob_store;
 mod bus;
 pub mod catalog;
+#[cfg(feature = "engine")]
+pub mod engine;
 mod error;
 mod event;
 mod id;
@@ -40,6 +42,8 @@ pub use authorizer::Authorizer;
 pub use blob_store::{BlobMeta, BlobStore, BlobStoreExt, ByteStream, MemoryBlobs, blob_not_found};
 pub use bus::{EventBus, MemoryBus, Topic};
 pub use bytes;
+#[cfg(feature = "engine")]
+pub use engine::{Engine, EngineOptions, Media, Upload};
 pub use error::{Error, ErrorKind, Failure, Result, Retry};
 pub use event::{Audience, Cursor, Event, NewEvent, kinds as event_kinds};
 pub use id::{

@@ -1,0 +1,191 @@
+//! Libraries, their members, and the queues.
+
+use super::Media;
+use crate::{
+    Action, Error, Job, JobId, JobKind, Library, LibraryId, Member, MemberRole, Page, PageRequest,
+    QueueStats, Resource, Result, Topic,
+    catalog::{JobQuery, NewLibrary},
+    event_kinds,
+};
+use serde_json::json;
+
+impl Media {
+    /// Adds a library, owned by the principal. Its name has 1 to 200 characters.
+    ///
+    /// # Errors
+    /// `forbidden`; `invalid_name`.
+    pub async fn create_library(&self, name: &str) -> Result<Library> {
+        self.authorize(Action::CreateLibrary, Resource::Tenant).await?;
+        self.add_library(LibraryId::new(), name).await
+    }
+
+    pub(super) async fn add_library(&self, id: LibraryId, name: &str) -> Result<Library> {
+        let name = checked_name(name)?;
+        let library = NewLibrary {
+            id,
+            tenant: self.principal().tenant,
+            owner: self.principal().subject.clone(),
+            recipe: self.engine().recipe().clone(),
+            at: self.engine().now(),
+            event: self.library_event(id, event_kinds::LIBRARY_CREATED, json!({ "name": name })),
+            name,
+        };
+        let library = self.engine().catalog().create_library(library).await?;
+        self.engine().bus().wake(Topic::Committed);
+        Ok(library)
+    }
+
+    /// A library that is visible.
+    ///
+    /// # Errors
+    /// `library_not_found`.
+    pub async fn library(&self, id: LibraryId) -> Result<Library> {
+        let library = self.engine().catalog().get_library(&self.visibility().await?, id).await?;
+        library.ok_or_else(|| Error::not_found("library", id))
+    }
+
+    /// Visible libraries by name.
+    ///
+    /// # Errors
+    /// `invalid_cursor`.
+    pub async fn libraries(&self, page: &PageRequest) -> Result<Page<Library>> {
+        self.engine().catalog().list_libraries(&self.visibility().await?, page).await
+    }
+
+    /// Renames a library; with `expected`, only when that is its version.
+    ///
+    /// # Errors
+    /// `library_not_found`; `forbidden`; `invalid_name`; `version_mismatch`.
+    pub async fn rename_library(&self, id: LibraryId, name: &str, expected: Option<i64>) -> Result<Library> {
+        self.authorize(Action::Manage, Resource::Library(id)).await?;
+        let name = checked_name(name)?;
+        let event = self.library_event(id, event_kinds::LIBRARY_UPDATED, json!({ "name": name }));
+        let tenant = self.principal().tenant;
+        let library = self.engine().catalog().rename_library(tenant, id, &name, expected, event).await?;
+        self.engine().bus().wake(Topic::Committed);
+        Ok(library)
+    }
+
+    /// Deletes a library that holds no asset, not even in the trash.
+    ///
+    /// # Errors
+    /// `library_not_found`; `forbidden`; `library_not_empty`.
+    pub async fn delete_library(&self, id: LibraryId) -> Result<()> {
+        self.authorize(Action::Manage, Resource::Library(id)).await?;
+        let event = self.library_event(id, event_kinds::LIBRARY_DELETED, json!({}));
+        self.engine().catalog().delete_library(self.principal().tenant, id, event).await?;
+        self.engine().bus().wake(Topic::Committed);
+        Ok(())
+    }
+
+    /// The members of a library.
+    ///
+    /// # Errors
+    /// `library_not_found`; `invalid_cursor`.
+    pub async fn members(&self, id: LibraryId, page: &PageRequest) -> Result<Page<Member>> {
+        self.authorize(Action::Read, Resource::Library(id)).await?;
+        self.library(id).await?;
+        self.engine().catalog().list_members(self.principal().tenant, id, page).await
+    }
+
+    /// Adds a member, or changes a member's role. That the subject exists is for the caller to check.
+    ///
+    /// # Errors
+    /// `library_not_found`; `forbidden`; `last_owner`; `invalid_subject`.
+    pub async fn put_member(&self, id: LibraryId, subject: &str, role: MemberRole) -> Result<Member> {
+        self.authorize(Action::Manage, Resource::Library(id)).await?;
+        if subject.is_empty() || subject.len() > 255 {
+            return Err(Error::invalid("invalid_subject", "a subject has 1 to 255 bytes"));
+        }
+        let event =
+            self.library_event(id, event_kinds::MEMBER_ADDED, json!({ "subject": subject, "role": role }));
+        let tenant = self.principal().tenant;
+        let member = self.engine().catalog().put_member(tenant, id, subject, role, event).await?;
+        self.engine().bus().wake(Topic::Committed);
+        Ok(member)
+    }
+
+    /// Removes a member; anybody may remove themselves. Succeeds when they are none.
+    ///
+    /// # Errors
+    /// `library_not_found`; `forbidden`; `last_owner`.
+    pub async fn remove_member(&self, id: LibraryId, subject: &str) -> Result<()> {
+        let action = if subject == self.principal().subject { Action::Read } else { Action::Manage };
+        self.authorize(action, Resource::Library(id)).await?;
+        let event = self.library_event(id, event_kinds::MEMBER_REMOVED, json!({ "subject": subject }));
+        self.engine().catalog().remove_member(self.principal().tenant, id, subject, event).await?;
+        self.engine().bus().wake(Topic::Committed);
+        Ok(())
+    }
+
+    /// The jobs of the tenant, newest first.
+    ///
+    /// # Errors
+    /// `forbidden`; `invalid_cursor`.
+    pub async fn jobs(&self, query: &JobQuery, page: &PageRequest) -> Result<Page<Job>> {
+        self.authorize(Action::Operate, Resource::Tenant).await?;
+        self.engine().catalog().list_jobs(self.principal().tenant, query, page).await
+    }
+
+    /// One job.
+    ///
+    /// # Errors
+    /// `forbidden`; `job_not_found`.
+    pub async fn job(&self, id: JobId) -> Result<Job> {
+        self.authorize(Action::Operate, Resource::Tenant).await?;
+        let job = self.engine().catalog().get_job(self.principal().tenant, id).await?;
+        job.ok_or_else(|| Error::not_found("job", id))
+    }
+
+    /// Calls a job off. Returns false when it had ended before.
+    ///
+    /// # Errors
+    /// `forbidden`; `job_not_found`.
+    pub async fn cancel_job(&self, id: JobId) -> Result<bool> {
+        self.authorize(Action::Operate, Resource::Tenant).await?;
+        self.engine().catalog().cancel(self.principal().tenant, id).await
+    }
+
+    /// Queues a job again that was given up or called off.
+    ///
+    /// # Errors
+    /// `forbidden`; `job_not_found`; `job_not_retryable`.
+    pub async fn retry_job(&self, id: JobId) -> Result<Job> {
+        self.authorize(Action::Operate, Resource::Tenant).await?;
+        let job = self.engine().catalog().retry(self.principal().tenant, id).await?;
+        self.engine().bus().wake(Topic::Jobs);
+        Ok(job)
+    }
+
+    /// How full the queues are.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub async fn queues(&self) -> Result<Vec<QueueStats>> {
+        self.authorize(Action::Operate, Resource::Tenant).await?;
+        self.engine().catalog().queue_stats().await
+    }
+
+    /// Stops or resumes handing out jobs of a kind; what runs goes on.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub async fn set_queue_paused(&self, kind: JobKind, paused: bool) -> Result<()> {
+        self.authorize(Action::Operate, Resource::Tenant).await?;
+        self.engine().catalog().set_paused(kind, paused).await?;
+        self.engine().bus().wake(Topic::Jobs);
+        Ok(())
+    }
+}
+
+fn checked_name(name: &str) -> Result<String> {
+    let name = name.trim();
+    let harmless = name.chars().all(|c| !c.is_control());
+    if name.is_empty() || name.chars().count() > 200 || !harmless {
+        return Err(Error::invalid(
+            "invalid_name",
+            "a name has 1 to 200 characters and no control characters",
+        ));
+    }
+    Ok(name.to_owned())
+}

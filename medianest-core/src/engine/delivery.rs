@@ -1,0 +1,238 @@
+use super::{Media, MediaPath, playlist};
+use crate::{
+    Asset, AssetId, BlobKey, BlobStoreExt, ByteStream, Error, ErrorKind, Part, Rendition, RenditionState,
+    Result, Variant, VariantName,
+};
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+use std::{ops::Range, sync::Arc};
+
+/// Something to deliver: first what it is, then its bytes, as a whole or a range of them.
+#[derive(Clone, Debug)]
+pub struct Content {
+    /// Size in bytes.
+    pub size: u64,
+    /// The media type to serve it as, always with `nosniff`.
+    pub content_type: String,
+    /// Changes with the bytes; without quotes.
+    pub etag: String,
+    /// What to call it when it is saved.
+    pub file_name: String,
+    /// Where the bytes are.
+    pub body: ContentBody,
+}
+
+/// Where the bytes of [`Content`] are.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ContentBody {
+    /// In memory: a playlist.
+    Memory(Bytes),
+    /// In blobs, one after the other, with their sizes.
+    Blobs(Vec<(BlobKey, u64)>),
+}
+
+impl Media {
+    /// What is at a path of a visible asset. Originals and renditions of trashed assets are not
+    /// delivered.
+    ///
+    /// # Errors
+    /// `asset_not_found`; `rendition_not_found`; `asset_trashed` (Gone).
+    pub async fn content(&self, id: AssetId, path: &MediaPath) -> Result<Content> {
+        let asset = self.require(id).await?;
+        if asset.trashed_at.is_some() {
+            return Err(
+                Error::new(ErrorKind::Gone, "asset_trashed", "the asset is in the trash").with("id", id)
+            );
+        }
+        match path {
+            MediaPath::Original => Ok(original(&asset)),
+            MediaPath::Rendition(variant) => self.whole_rendition(&asset, variant).await,
+            MediaPath::HlsIndex => self.hls_index(&asset).await,
+            MediaPath::HlsPlaylist(variant) => {
+                let (rendition, parts) = self.ready(&asset, variant).await?;
+                let text = playlist::media(&parts);
+                Ok(playlist_content(&asset, rendition.id.to_string(), text))
+            }
+            MediaPath::HlsPart(variant, ordinal) => self.part(&asset, variant, *ordinal).await,
+        }
+    }
+
+    /// The bytes of content; of a range that lies within its size, or all.
+    ///
+    /// # Errors
+    /// `Unavailable`; the stream ends with an error when bytes are missing.
+    pub async fn read(&self, content: &Content, range: Option<Range<u64>>) -> Result<ByteStream> {
+        let range = range.unwrap_or(0..content.size);
+        let range = range.start.min(content.size)..range.end.min(content.size);
+        match &content.body {
+            ContentBody::Memory(bytes) => {
+                let bytes = bytes.slice(range.start as usize..range.end.max(range.start) as usize);
+                Ok(stream::once(async { Ok(bytes) }).boxed())
+            }
+            ContentBody::Blobs(blobs) => {
+                let mut wanted = pieces(blobs, &range).into_iter();
+                let Some((key, piece)) = wanted.next() else { return Ok(stream::empty().boxed()) };
+                // The first one is opened here, so that what is missing is an error and not a broken body.
+                let store = Arc::clone(self.engine().blobs());
+                let first = store.get(&key, Some(piece)).await?;
+                let rest = stream::iter(wanted.map(Ok))
+                    .and_then(move |(key, piece)| {
+                        let store = Arc::clone(&store);
+                        async move { store.get(&key, Some(piece)).await }
+                    })
+                    .try_flatten();
+                Ok(first.chain(rest).boxed())
+            }
+        }
+    }
+
+    /// As [`read`](Self::read), into memory; for small content.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub async fn read_all(&self, content: &Content) -> Result<Bytes> {
+        match &content.body {
+            ContentBody::Memory(bytes) => Ok(bytes.clone()),
+            ContentBody::Blobs(blobs) if blobs.len() == 1 => {
+                self.engine().blobs().get_bytes(&blobs[0].0, None).await
+            }
+            ContentBody::Blobs(_) => {
+                let chunks: Vec<Bytes> = self.read(content, None).await?.try_collect().await?;
+                Ok(chunks.concat().into())
+            }
+        }
+    }
+
+    async fn ready(&self, asset: &Asset, variant: &VariantName) -> Result<(Rendition, Vec<Part>)> {
+        let catalog = self.engine().catalog();
+        let rendition =
+            catalog.ready_rendition(asset.id, variant).await?.ok_or_else(|| no_rendition(variant))?;
+        let parts = catalog.list_parts(rendition.id).await?;
+        Ok((rendition, parts))
+    }
+
+    async fn whole_rendition(&self, asset: &Asset, variant: &VariantName) -> Result<Content> {
+        let (rendition, parts) = self.ready(asset, variant).await?;
+        let content_type = content_type(&rendition);
+        let stem = asset.name.rsplit_once('.').map_or(asset.name.as_str(), |(stem, _)| stem);
+        Ok(Content {
+            size: parts.iter().map(|part| part.size).sum(),
+            etag: rendition.id.to_string(),
+            file_name: format!("{stem}-{variant}.{}", extension(&content_type)),
+            content_type,
+            body: ContentBody::Blobs(parts.into_iter().map(|part| (part.key, part.size)).collect()),
+        })
+    }
+
+    async fn part(&self, asset: &Asset, variant: &VariantName, ordinal: u32) -> Result<Content> {
+        let (rendition, parts) = self.ready(asset, variant).await?;
+        let part =
+            parts.into_iter().find(|part| part.ordinal == ordinal).ok_or_else(|| no_rendition(variant))?;
+        Ok(Content {
+            size: part.size,
+            etag: format!("{}-{ordinal}", rendition.id),
+            file_name: format!("{variant}-{ordinal}.mp4"),
+            content_type: content_type(&rendition),
+            body: ContentBody::Blobs(vec![(part.key, part.size)]),
+        })
+    }
+
+    async fn hls_index(&self, asset: &Asset) -> Result<Content> {
+        let renditions = self.engine().catalog().list_renditions(asset.id).await?;
+        let playable: Vec<_> = renditions
+            .into_iter()
+            .filter(|rendition| rendition.state == RenditionState::Ready)
+            .filter(|rendition| matches!(rendition.definition, Variant::Video(_) | Variant::Audio(_)))
+            .collect();
+        let text = playlist::index(&playable).ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, "rendition_not_found", "there is nothing to play yet")
+        })?;
+        let etag =
+            playable.iter().map(|rendition| rendition.id.as_uuid().simple().to_string()[20..].to_owned());
+        Ok(playlist_content(asset, etag.collect::<Vec<_>>().join("-"), text))
+    }
+}
+
+fn no_rendition(variant: &VariantName) -> Error {
+    Error::new(ErrorKind::NotFound, "rendition_not_found", "the asset has no such rendition, or not yet")
+        .with("variant", variant)
+}
+
+fn original(asset: &Asset) -> Content {
+    Content {
+        size: asset.blob.size,
+        content_type: asset.blob.content_type.clone(),
+        etag: asset.blob.sha256.to_string(),
+        file_name: asset.name.clone(),
+        body: ContentBody::Blobs(vec![(asset.blob.key.clone(), asset.blob.size)]),
+    }
+}
+
+fn playlist_content(asset: &Asset, etag: String, text: String) -> Content {
+    Content {
+        size: text.len() as u64,
+        content_type: String::from("application/vnd.apple.mpegurl"),
+        etag,
+        file_name: format!("{}.m3u8", asset.id),
+        body: ContentBody::Memory(text.into()),
+    }
+}
+
+fn content_type(rendition: &Rendition) -> String {
+    rendition
+        .info
+        .as_ref()
+        .map_or_else(|| String::from("application/octet-stream"), |info| info.content_type.clone())
+}
+
+fn extension(content_type: &str) -> &'static str {
+    match content_type {
+        "image/webp" => "webp",
+        "image/jpeg" => "jpg",
+        "video/mp4" => "mp4",
+        "audio/mp4" => "m4a",
+        "application/json" => "json",
+        _ => "bin",
+    }
+}
+
+/// The pieces of blobs, laid end to end, that a range covers.
+fn pieces(blobs: &[(BlobKey, u64)], range: &Range<u64>) -> Vec<(BlobKey, Range<u64>)> {
+    let mut offset = 0;
+    let mut pieces = Vec::new();
+    for (key, size) in blobs {
+        let (start, end) = (range.start.max(offset), range.end.min(offset + size));
+        if start < end {
+            pieces.push((key.clone(), start - offset..end - offset));
+        }
+        offset += size;
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn pieces_are_what_a_slice_is(sizes in proptest::collection::vec(0_u64..20, 0..8), a in 0_u64..120, b in 0_u64..120) {
+            let range = a.min(b)..a.max(b);
+            let blobs: Vec<_> = sizes
+                .iter()
+                .enumerate()
+                .map(|(index, size)| (BlobKey::new(format!("k{index}")).unwrap(), *size))
+                .collect();
+            let all: Vec<_> = blobs.iter().flat_map(|(key, size)| (0..*size).map(move |at| (key.clone(), at))).collect();
+            let end = (range.end as usize).min(all.len());
+            let wanted = &all[(range.start as usize).min(end)..end];
+            let got: Vec<_> = pieces(&blobs, &range)
+                .into_iter()
+                .flat_map(|(key, piece)| piece.map(move |at| (key.clone(), at)))
+                .collect();
+            prop_assert_eq!(got, wanted);
+        }
+    }
+}

@@ -1,0 +1,322 @@
+use super::{Engine, Media};
+use crate::{
+    Action, Asset, AssetId, AssetState, Blob, BlobId, BlobKey, ByteStream, Error, FileName, IntentId,
+    JobKind, LibraryId, MediaType, NewEvent, NewJob, Resource, Result, Sha256, Timestamp, Topic,
+    catalog::{Ingested, Intent, NewAsset},
+    event_kinds,
+};
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use sha2::Digest;
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+use tokio::io::AsyncReadExt;
+
+/// Bytes that are looked at to tell what they are.
+const HEAD: usize = 4096;
+/// Bytes that are read from a file at once.
+const CHUNK: usize = 1 << 20;
+
+/// Something to put in.
+#[must_use]
+pub struct Upload {
+    body: Body,
+    name: FileName,
+    library: Option<LibraryId>,
+    id: AssetId,
+    staged: bool,
+    taken_at: Option<Timestamp>,
+    idempotency_key: Option<String>,
+}
+
+enum Body {
+    File(PathBuf),
+    Stream(ByteStream),
+}
+
+impl std::fmt::Debug for Upload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Upload").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Upload {
+    /// A file, under its own name.
+    pub fn from_path(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Self::new(&name, Body::File(path))
+    }
+
+    /// Bytes in memory.
+    pub fn from_bytes(name: &str, bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self::new(name, Body::Stream(stream::once(async { Ok(bytes) }).boxed()))
+    }
+
+    /// Bytes as they come. An error in the stream ends the upload and is passed on.
+    pub fn from_stream(name: &str, body: ByteStream) -> Self {
+        Self::new(name, Body::Stream(body))
+    }
+
+    fn new(name: &str, body: Body) -> Self {
+        Self {
+            body,
+            name: FileName::sanitise(name),
+            library: None,
+            id: AssetId::new(),
+            staged: false,
+            taken_at: None,
+            idempotency_key: None,
+        }
+    }
+
+    /// Into this library, instead of the principal's own.
+    pub fn into_library(mut self, library: LibraryId) -> Self {
+        self.library = Some(library);
+        self
+    }
+
+    /// Under an id of the caller's choice.
+    pub fn with_id(mut self, id: AssetId) -> Self {
+        self.id = id;
+        self
+    }
+
+    /// For a host's row that has yet to claim it with [`Media::attach`]; until then it expires.
+    pub fn staged(mut self) -> Self {
+        self.staged = true;
+        self
+    }
+
+    /// When it was taken, for media that does not say so itself.
+    pub fn taken_at(mut self, at: Timestamp) -> Self {
+        self.taken_at = Some(at);
+        self
+    }
+
+    /// Makes a repeated request give the same asset: 1 to 255 bytes, unique per principal.
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
+        self
+    }
+}
+
+impl Media {
+    /// Stores an original and queues what is to be made of it. When this returns, the bytes are durable.
+    ///
+    /// # Errors
+    /// `forbidden`, `library_not_found`; `empty_upload`; `upload_too_large`; `asset_exists`,
+    /// `idempotency_key_reused`; what the body yields; `StorageFull`; `Unavailable`. After an error
+    /// nothing is left but bytes that expire.
+    pub async fn ingest(&self, upload: Upload) -> Result<Asset> {
+        Ok(self.ingest_once(upload).await?.0)
+    }
+
+    /// As [`ingest`](Self::ingest); also tells whether the asset is new, or an earlier request with the
+    /// same idempotency key or asset id had added it.
+    ///
+    /// # Errors
+    /// As [`ingest`](Self::ingest).
+    pub async fn ingest_once(&self, upload: Upload) -> Result<(Asset, bool)> {
+        let library = match upload.library {
+            Some(library) => library,
+            None => self.own_library().await?.id,
+        };
+        self.authorize(Action::Contribute, Resource::Library(library)).await?;
+        if upload.idempotency_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > 255) {
+            return Err(Error::invalid("invalid_idempotency_key", "an idempotency key has 1 to 255 bytes"));
+        }
+        let engine = self.engine();
+        let tenant = self.principal().tenant;
+        let blob = BlobId::new();
+        let intent = Intent { id: IntentId::new(), tenant, key: BlobKey::original(tenant, blob) };
+        engine.catalog().open_intent(&intent, engine.options().intent_ttl).await?;
+        let stored = engine.store(&intent, upload.body).await;
+        let stored = match stored {
+            Ok(stored) => stored,
+            Err(error) => {
+                engine.abandon(&intent).await;
+                return Err(error);
+            }
+        };
+        let now = engine.now();
+        let kind = stored.media_type.map(|media_type| media_type.kind);
+        let data = serde_json::json!({
+            "asset_id": upload.id, "name": upload.name.as_str(), "kind": kind, "size": stored.size,
+        });
+        let asset = NewAsset {
+            intent: intent.id,
+            id: upload.id,
+            tenant,
+            library,
+            owner: self.principal().subject.clone(),
+            name: upload.name.into_string(),
+            kind,
+            blob: Blob {
+                id: blob,
+                key: intent.key.clone(),
+                size: stored.size,
+                sha256: stored.sha256,
+                content_type: stored
+                    .media_type
+                    .map_or("application/octet-stream", |media_type| media_type.content_type)
+                    .to_owned(),
+            },
+            state: if upload.staged { AssetState::Staged } else { AssetState::Processing },
+            failure: None,
+            taken_at: upload.taken_at.unwrap_or(now),
+            expires_after: upload.staged.then_some(engine.options().staged_for),
+            idempotency_key: upload.idempotency_key,
+            at: now,
+            jobs: vec![NewJob::new(tenant, JobKind::Understand, upload.id).priority(10)],
+            events: vec![NewEvent::in_library(tenant, library, event_kinds::ASSET_CREATED, now, data)],
+        };
+        let ingested = match engine.catalog().commit_ingest(asset).await {
+            Ok(ingested) => ingested,
+            Err(error) => {
+                // After `Unavailable` the command may have happened: then the intent is gone and the
+                // bytes are in use, so they are left to the sweeper, which knows.
+                if error.kind() != crate::ErrorKind::Unavailable {
+                    engine.abandon(&intent).await;
+                }
+                return Err(error);
+            }
+        };
+        let Ingested { asset, created, redundant } = ingested;
+        if redundant {
+            engine.abandon(&intent).await;
+        }
+        engine.bus().wake(Topic::Jobs);
+        engine.bus().wake(Topic::Committed);
+        metrics::counter!("medianest_ingested_total").increment(1);
+        metrics::counter!("medianest_ingested_bytes_total").increment(asset.blob.size);
+        Ok((asset, created))
+    }
+
+    /// An asset of a library, not in the trash, that has exactly these bytes already.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn find_original(
+        &self,
+        library: LibraryId,
+        sha256: &Sha256,
+        size: u64,
+    ) -> Result<Option<Asset>> {
+        let visible = self.visibility().await?;
+        self.engine().catalog().find_original(&visible, library, sha256, size).await
+    }
+}
+
+struct Stored {
+    size: u64,
+    sha256: Sha256,
+    media_type: Option<MediaType>,
+}
+
+/// What is learned of bytes while they flow by.
+#[derive(Default)]
+struct Seen {
+    hasher: sha2::Sha256,
+    size: u64,
+    head: Vec<u8>,
+}
+
+impl Engine {
+    async fn store(&self, intent: &Intent, body: Body) -> Result<Stored> {
+        let body = match body {
+            Body::File(path) => file_stream(path).await?,
+            Body::Stream(body) => body,
+        };
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let watched = self.watch(intent.id, body, Arc::clone(&seen));
+        let written = self.blobs().put(&intent.key, watched).await?;
+        let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
+        if seen.size == 0 {
+            return Err(Error::invalid("empty_upload", "the upload has no bytes"));
+        }
+        if written != seen.size {
+            return Err(Error::internal("the blob store wrote another number of bytes than it was given")
+                .with("given", seen.size)
+                .with("written", written));
+        }
+        let media_type = self.processor().sniff(&seen.head);
+        Ok(Stored { size: seen.size, sha256: Sha256(seen.hasher.finalize().into()), media_type })
+    }
+
+    /// Hashes and counts bytes on their way, stops at the limit, and keeps the intent alive.
+    fn watch(&self, intent: IntentId, body: ByteStream, seen: Arc<Mutex<Seen>>) -> ByteStream {
+        let engine = self.clone();
+        let extend_every = self.options().intent_ttl / 3;
+        stream::try_unfold((body, Instant::now()), move |(mut body, mut extended)| {
+            let (engine, seen) = (engine.clone(), Arc::clone(&seen));
+            async move {
+                let Some(chunk) = body.next().await.transpose()? else { return Ok(None) };
+                if extended.elapsed() >= extend_every {
+                    engine.catalog().extend_intent(intent, engine.options().intent_ttl).await?;
+                    extended = Instant::now();
+                }
+                let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                seen.size += chunk.len() as u64;
+                let limit = engine.options().max_upload_bytes;
+                if seen.size > limit {
+                    return Err(Error::new(
+                        crate::ErrorKind::TooLarge,
+                        "upload_too_large",
+                        format!("an upload has at most {limit} bytes"),
+                    ));
+                }
+                let room = HEAD.saturating_sub(seen.head.len()).min(chunk.len());
+                seen.head.extend_from_slice(&chunk[..room]);
+                seen.hasher.update(&chunk);
+                drop(seen);
+                Ok(Some((chunk, (body, extended))))
+            }
+        })
+        .boxed()
+    }
+
+    /// Deletes bytes that came to nothing. What fails here is left to the sweeper.
+    async fn abandon(&self, intent: &Intent) {
+        let abandoned = async {
+            self.blobs().delete(&intent.key).await?;
+            self.catalog().close_intent(intent.id).await
+        };
+        if let Err(error) = abandoned.await {
+            tracing::debug!(key = %intent.key, error = %error.report(), "left unfinished bytes to the sweeper");
+        }
+    }
+}
+
+async fn file_stream(path: PathBuf) -> Result<ByteStream> {
+    let unreadable = |path: &PathBuf, source: std::io::Error| {
+        let kind = match source.kind() {
+            std::io::ErrorKind::NotFound => crate::ErrorKind::NotFound,
+            _ => crate::ErrorKind::InvalidInput,
+        };
+        Error::new(kind, "file_unreadable", "the file cannot be read")
+            .with("path", path.display())
+            .caused_by(source)
+    };
+    let file = tokio::fs::File::open(&path).await.map_err(|source| unreadable(&path, source))?;
+    let metadata = file.metadata().await.map_err(|source| unreadable(&path, source))?;
+    if !metadata.is_file() {
+        return Err(
+            Error::invalid("not_a_file", "only regular files can be put in").with("path", path.display())
+        );
+    }
+    Ok(stream::try_unfold((file, path), move |(mut file, path)| async move {
+        let mut chunk = Vec::with_capacity(CHUNK);
+        let count = (&mut file)
+            .take(CHUNK as u64)
+            .read_to_end(&mut chunk)
+            .await
+            .map_err(|source| unreadable(&path, source))?;
+        Ok((count > 0).then(|| (Bytes::from(chunk), (file, path))))
+    })
+    .boxed())
+}

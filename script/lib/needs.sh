@@ -101,7 +101,6 @@ as_root() {
 }
 
 apt_install() {
-  export DEBIAN_FRONTEND=noninteractive
   local apt="env DEBIAN_FRONTEND=noninteractive apt-get -q -y"
   # The tests start PostgreSQL themselves; installing it must not leave a server running.
   case " $* " in

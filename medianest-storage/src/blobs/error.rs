@@ -1,0 +1,52 @@
+use medianest_core::{BlobKey, Error, ErrorKind, blob_not_found};
+use std::{error::Error as StdError, io};
+
+/// What a store says of a key.
+pub(super) fn from_store(error: object_store::Error, key: &BlobKey) -> Error {
+    if matches!(error, object_store::Error::NotFound { .. }) || is_no_file(&error) {
+        return blob_not_found(key);
+    }
+    unavailable(error).with("key", key)
+}
+
+/// What a store says of itself.
+pub(super) fn unavailable(error: object_store::Error) -> Error {
+    match cause(&error).map(io::Error::kind) {
+        Some(kind) if is_full(kind) => storage_full().caused_by(error),
+        _ => storage_unavailable().caused_by(error),
+    }
+}
+
+/// What the file system says.
+pub(super) fn from_io(error: io::Error) -> Error {
+    if is_full(error.kind()) { storage_full() } else { storage_unavailable() }.caused_by(error)
+}
+
+/// A blocking task was cancelled with its runtime, or panicked.
+pub(super) fn from_join(error: tokio::task::JoinError) -> Error {
+    storage_unavailable().caused_by(error)
+}
+
+fn storage_unavailable() -> Error {
+    Error::unavailable("storage_unavailable", "the blob store does not do its work")
+}
+
+fn storage_full() -> Error {
+    Error::new(ErrorKind::StorageFull, "storage_full", "there is no room left to store bytes")
+}
+
+fn is_full(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(kind, StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+/// The key names a folder, or goes through a file.
+fn is_no_file(error: &object_store::Error) -> bool {
+    use io::ErrorKind::{IsADirectory, NotADirectory};
+    cause(error).is_some_and(|error| matches!(error.kind(), IsADirectory | NotADirectory))
+}
+
+fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
+    std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| error.source())
+        .find_map(|error| error.downcast_ref())
+}

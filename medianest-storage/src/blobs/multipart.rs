@@ -1,0 +1,78 @@
+use super::{
+    error::{from_join, from_store},
+    parts::Parts,
+    path,
+};
+use medianest_core::{BlobKey, Result};
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt};
+use tokio::task::JoinSet;
+
+/// Equal parts, as some stores want them; 10,000 of them, as many as S3 takes, are 80 GiB.
+const PART: usize = 8 * 1024 * 1024;
+/// Parts under way while the next one is gathered.
+const IN_FLIGHT: usize = 2;
+
+/// Writes a body that fits into one part at once, and a longer one as a multipart upload, which is
+/// aborted when anything fails or the future is dropped.
+pub(super) async fn put_multipart(store: &dyn ObjectStore, key: &BlobKey, mut parts: Parts) -> Result<u64> {
+    let mut part = Vec::new();
+    parts.fill(&mut part, PART).await?;
+    if part.len() < PART {
+        let size = part.len() as u64;
+        store.put(&path(key), part.into()).await.map_err(|error| from_store(error, key))?;
+        return Ok(size);
+    }
+    let upload = store.put_multipart(&path(key)).await.map_err(|error| from_store(error, key))?;
+    let mut upload = Upload(Some(upload));
+    let result = write(&mut upload, key, part, parts).await;
+    upload.finish(result.is_ok()).await;
+    result
+}
+
+async fn write(upload: &mut Upload, key: &BlobKey, mut part: Vec<u8>, mut parts: Parts) -> Result<u64> {
+    let Some(upload) = upload.0.as_mut() else { return Ok(0) };
+    let mut size = 0;
+    let mut under_way = JoinSet::new();
+    loop {
+        let last = part.len() < PART;
+        size += part.len() as u64;
+        if !part.is_empty() {
+            under_way.spawn(upload.put_part(std::mem::take(&mut part).into()));
+        }
+        while under_way.len() >= if last { 1 } else { IN_FLIGHT } {
+            let done = under_way.join_next().await.transpose().map_err(from_join)?;
+            done.transpose().map_err(|error| from_store(error, key))?;
+        }
+        if last {
+            upload.complete().await.map_err(|error| from_store(error, key))?;
+            return Ok(size);
+        }
+        parts.fill(&mut part, PART).await?;
+    }
+}
+
+/// An upload that is aborted unless it was completed.
+struct Upload(Option<Box<dyn MultipartUpload>>);
+
+impl Upload {
+    async fn finish(mut self, completed: bool) {
+        let upload = self.0.take();
+        if let Some(upload) = upload.filter(|_| !completed) {
+            abort(upload).await;
+        }
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let (Some(upload), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(abort(upload));
+        }
+    }
+}
+
+async fn abort(mut upload: Box<dyn MultipartUpload>) {
+    if let Err(error) = upload.abort().await {
+        tracing::warn!(%error, "an unfinished upload could not be aborted; the store's own clean-up has to");
+    }
+}

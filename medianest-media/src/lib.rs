@@ -11,7 +11,12 @@ mod processor;
 #[cfg(all(feature = "sandbox", target_os = "linux"))]
 pub mod sandbox;
 mod sniff;
+#[cfg(any(feature = "image", feature = "metadata"))]
+mod source;
 
+#[cfg(feature = "image")]
+pub use image::thumbnail;
+pub use medianest_core::{ImageVariant, Limits, Resize};
 pub use picture::Picture;
 pub use processor::InProcess;
 pub use sniff::sniff;

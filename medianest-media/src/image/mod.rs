@@ -1,1 +1,86 @@
-//! image
+//! Pictures: what they are, and what is made of them.
+
+mod color;
+mod decode;
+mod encode;
+mod header;
+mod orient;
+mod raw;
+mod resize;
+mod thumbnail;
+mod variants;
+
+pub(crate) use decode::TargetSize;
+pub use thumbnail::thumbnail;
+pub(crate) use variants::write_variants;
+
+use crate::Picture;
+use header::Header;
+use medianest_core::{ByteSource, Facts, ImageVariant, Limits, MediaType, PartSink, Result};
+
+/// Reads what a picture says of itself, without decoding it.
+///
+/// # Errors
+/// `corrupt`, `truncated`, `limit_exceeded`, `unsupported_codec`; `source_unreadable`.
+pub(crate) fn understand(
+    source: &dyn ByteSource,
+    media_type: &MediaType,
+    limits: &Limits,
+) -> Result<Facts> {
+    let header = Header::read(source, media_type.format, limits)?;
+    let mut facts = Facts::of_type(media_type);
+    facts.orientation = header.orientation();
+    let (width, height) = orient::shown_size(header.width, header.height, facts.orientation);
+    (facts.width, facts.height) = (Some(width), Some(height));
+    facts.frames = header.frames;
+    facts.duration_ms = header.duration_ms;
+    facts.warnings = header.warnings.iter().map(ToString::to_string).collect();
+    Ok(facts)
+}
+
+/// Decodes a picture: upright, in sRGB, at least as large as `target` (or as it is).
+///
+/// # Errors
+/// `corrupt`, `truncated`, `limit_exceeded`, `unsupported_codec`; `source_unreadable`.
+pub(crate) fn decode(
+    source: &dyn ByteSource,
+    facts: &Facts,
+    limits: &Limits,
+    target: TargetSize,
+) -> Result<Picture> {
+    decode_with_warnings(source, facts, limits, target).map(|(picture, _)| picture)
+}
+
+fn decode_with_warnings(
+    source: &dyn ByteSource,
+    facts: &Facts,
+    limits: &Limits,
+    target: TargetSize,
+) -> Result<(Picture, Vec<&'static str>)> {
+    let mut header = Header::read(source, &facts.format, limits)?;
+    let raw = decode::decode(source, &facts.format, &mut header, limits, target)?;
+    let orientation = raw.orientation;
+    let warnings = if raw.truncated { vec!["truncated"] } else { Vec::new() };
+    Ok((orient::upright(color::to_srgb(raw), orientation), warnings))
+}
+
+/// Makes all of `tasks` with one decode.
+///
+/// # Errors
+/// As [`decode`], and what the sink answers.
+pub(crate) fn render(
+    source: &dyn ByteSource,
+    facts: &Facts,
+    tasks: &[(usize, &ImageVariant)],
+    limits: &Limits,
+    sink: &mut dyn PartSink,
+) -> Result<()> {
+    if tasks.is_empty() {
+        return Ok(());
+    }
+    sink.progress(0.0)?;
+    let target = TargetSize::of(facts, tasks.iter().map(|(_, variant)| *variant));
+    let (picture, warnings) = decode_with_warnings(source, facts, limits, target)?;
+    sink.progress(0.3)?;
+    variants::write_with_warnings(&picture, tasks, &warnings, sink)
+}

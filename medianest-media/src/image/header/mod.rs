@@ -1,0 +1,50 @@
+//! What a file says of its picture before any of it is decoded.
+
+mod jpeg;
+
+use crate::source::unsupported;
+use medianest_core::{ByteSource, Limits, Result};
+
+/// What was read from the header: sizes were checked against the limits, nothing was allocated for
+/// pixels.
+#[derive(Debug, Default)]
+pub(super) struct Header {
+    /// Stored size.
+    pub(super) width: u32,
+    pub(super) height: u32,
+    /// The turn that the container itself declares, which beats EXIF.
+    pub(super) orientation: Option<u8>,
+    /// EXIF as a TIFF structure, without what precedes it in the container.
+    pub(super) exif: Option<Vec<u8>>,
+    pub(super) xmp: Option<Vec<u8>>,
+    /// A Photoshop image resource block or bare IPTC-IIM records.
+    pub(super) iptc: Option<Vec<u8>>,
+    pub(super) icc: Option<Vec<u8>>,
+    pub(super) frames: Option<u32>,
+    pub(super) duration_ms: Option<u64>,
+    /// Short plain texts of the container, by lowercase keyword.
+    pub(super) texts: Vec<(String, String)>,
+    pub(super) warnings: Vec<&'static str>,
+    /// JPEG only: passes over the picture, and whether colours are stored inverted.
+    pub(super) progressive: bool,
+}
+
+impl Header {
+    pub(super) fn read(source: &dyn ByteSource, format: &str, limits: &Limits) -> Result<Self> {
+        let mut header = match format {
+            "jpeg" => jpeg::read(source, limits)?,
+            _ => return Err(unsupported(format!("pictures of the format {format} cannot be decoded"))),
+        };
+        limits.check_frame(header.width, header.height)?;
+        header.warnings.dedup();
+        Ok(header)
+    }
+
+    /// The turn from the stored to the shown picture, as an EXIF orientation.
+    pub(super) fn orientation(&self) -> u8 {
+        self.orientation.unwrap_or_else(|| {
+            let exif = self.exif.as_deref().and_then(image::metadata::Orientation::from_exif_chunk);
+            exif.map_or(1, image::metadata::Orientation::to_exif)
+        })
+    }
+}

@@ -1,2 +1,0 @@
-//! What the first bytes show.
-pub fn sniff() {}

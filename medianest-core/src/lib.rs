@@ -21,10 +21,14 @@ mod authorizer;
 mod blob_store;
 mod bus;
 pub mod catalog;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 #[cfg(feature = "engine")]
 pub mod engine;
 mod error;
 mod event;
+#[cfg(feature = "http")]
+pub mod http;
 mod id;
 mod job;
 mod limits;

@@ -216,6 +216,7 @@ pub struct RefreshSession {
 
 /// The answer of [`IdentityCatalog::refresh_session`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "lives for one match")]
 pub enum Refreshed {
     /// The secret was current and is replaced.
     Done(Session, User),

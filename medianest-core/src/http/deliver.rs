@@ -1,0 +1,118 @@
+use super::{MediaBody, range};
+use crate::{
+    Error, Result,
+    engine::{Content, Media},
+};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+
+/// How content is cached: not by shared caches, since who may see it can change.
+const CACHE: HeaderValue = HeaderValue::from_static("private, max-age=3600");
+const NO_CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
+/// What is delivered never runs, whatever it is.
+const POLICY: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
+
+/// Content as a response: `200`, `206`, `304` or `416`.
+pub(super) async fn respond(
+    media: &Media,
+    content: &Content,
+    method: &Method,
+    headers: &HeaderMap,
+    signed: bool,
+    download: bool,
+) -> Result<Response<MediaBody>> {
+    let mut response = Response::new(MediaBody::empty());
+    let out = response.headers_mut();
+    out.insert(header::ETAG, value(&format!("\"{}\"", content.etag))?);
+    out.insert(header::CACHE_CONTROL, if signed { CACHE } else { NO_CACHE });
+    if range::is_known(headers, &content.etag) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return Ok(response);
+    }
+    out.insert(header::CONTENT_TYPE, value(&content.content_type)?);
+    out.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    out.insert(header::CONTENT_SECURITY_POLICY, POLICY);
+    out.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    out.insert("cross-origin-resource-policy", HeaderValue::from_static("same-site"));
+    let shown = is_shown(&content.content_type) && !download;
+    out.insert(header::CONTENT_DISPOSITION, value(&disposition(&content.file_name, shown))?);
+    let range = match range::wanted(headers, content.size, &content.etag) {
+        range::Wanted::Whole => 0..content.size,
+        range::Wanted::Part(part) => {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            let text = format!("bytes {}-{}/{}", part.start, part.end - 1, content.size);
+            response.headers_mut().insert(header::CONTENT_RANGE, value(&text)?);
+            part
+        }
+        range::Wanted::Unsatisfiable => {
+            *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+            let text = format!("bytes */{}", content.size);
+            response.headers_mut().insert(header::CONTENT_RANGE, value(&text)?);
+            return Ok(response);
+        }
+    };
+    let size = range.end - range.start;
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+    if method != Method::HEAD {
+        *response.body_mut() = MediaBody::stream(media.read(content, Some(range)).await?, Some(size));
+    }
+    Ok(response)
+}
+
+fn value(text: &str) -> Result<HeaderValue> {
+    HeaderValue::from_str(text)
+        .map_err(|source| Error::internal("a header has a forbidden character").caused_by(source))
+}
+
+/// Whether a browser may show it in place; all else is saved. SVG can carry scripts.
+fn is_shown(content_type: &str) -> bool {
+    content_type != "image/svg+xml"
+        && ["image/", "video/", "audio/", "application/vnd.apple.mpegurl", "application/json"]
+            .iter()
+            .any(|shown| content_type.starts_with(shown))
+}
+
+/// `Content-Disposition` of [RFC 6266](https://www.rfc-editor.org/rfc/rfc6266), with the name in ASCII
+/// and, where that loses something, in UTF-8 ([RFC 8187](https://www.rfc-editor.org/rfc/rfc8187)).
+fn disposition(name: &str, shown: bool) -> String {
+    let kind = if shown { "inline" } else { "attachment" };
+    let ascii: String = name
+        .chars()
+        .map(|c| if (c.is_ascii_graphic() || c == ' ') && !matches!(c, '"' | '\\' | '%') { c } else { '_' })
+        .collect();
+    if ascii == name {
+        return format!("{kind}; filename=\"{ascii}\"");
+    }
+    let encoded: String = name
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            _ => format!("%{byte:02X}"),
+        })
+        .collect();
+    format!("{kind}; filename=\"{ascii}\"; filename*=UTF-8''{encoded}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_in_headers() {
+        assert_eq!(disposition("a b.jpg", true), "inline; filename=\"a b.jpg\"");
+        assert_eq!(
+            disposition("é\"\\.jpg", false),
+            "attachment; filename=\"___.jpg\"; filename*=UTF-8''%C3%A9%22%5C.jpg"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_is_a_valid_header(name in ".*") {
+            prop_assert!(value(&disposition(&name, true)).is_ok());
+        }
+    }
+}

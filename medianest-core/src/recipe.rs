@@ -278,10 +278,27 @@ impl Variant {
             Self::Audio(audio) => audio.required = AudioVariant::default().required,
             Self::Waveform(_) => {}
         }
-        // serde_json's map is sorted by key, and skipped defaults are not in it: this text is canonical.
-        let text = serde_json::json!({ "renderer": renderer, "variant": definition }).to_string();
+        let text = canonical(&serde_json::json!({ "renderer": renderer, "variant": definition }));
         let digest = sha2::Sha256::digest(text.as_bytes());
         Fingerprint(digest[..16].iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// JSON with sorted keys and no white space, whichever order the build's serde_json keeps.
+fn canonical(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Object(fields) => {
+            let sorted: BTreeMap<_, _> = fields.iter().collect();
+            let fields: Vec<_> = sorted
+                .into_iter()
+                .map(|(key, value)| format!("{}:{}", serde_json::Value::from(key.as_str()), canonical(value)))
+                .collect();
+            format!("{{{}}}", fields.join(","))
+        }
+        serde_json::Value::Array(items) => {
+            format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(","))
+        }
+        plain => plain.to_string(),
     }
 }
 

@@ -1,2 +1,0 @@
-//! The processor that runs in this process.
-pub struct InProcess;

@@ -21,6 +21,9 @@ pub struct EngineOptions {
     pub lease: Duration,
     /// How long a worker waits before it looks for jobs by itself.
     pub poll: Duration,
+    /// How long a failed job waits before its second attempt; doubled for each further one, up to 256
+    /// times, and spread by a quarter.
+    pub retry_delay: Duration,
     /// Attempts of a job that fails for reasons outside the media.
     pub max_failures: u32,
     /// Workers that a job may kill before its asset is quarantined.
@@ -43,6 +46,7 @@ impl Default for EngineOptions {
             intent_ttl: Duration::from_secs(15 * 60),
             lease: Duration::from_secs(30),
             poll: Duration::from_secs(2),
+            retry_delay: Duration::from_secs(2),
             max_failures: 8,
             max_crashes: 3,
             event_retention: 30 * DAY,

@@ -249,7 +249,6 @@ impl Engine {
         let give_up = if crashed {
             job.crashes + 1 >= options.max_crashes
         } else {
-            // A bug or a missing file does not go away by itself as quickly as a dependency comes back.
             job.failures + 1 >= options.max_failures
         };
         let next = if give_up {
@@ -264,14 +263,12 @@ impl Engine {
             });
             AfterFailure::GiveUp { asset, event }
         } else {
-            let backoff = Duration::from_secs(2) * 2_u32.pow(job.failures.min(8));
+            let delay = match error.retry_advice() {
+                Retry::Now if job.failures == 0 => Duration::ZERO,
+                _ => options.retry_delay * 2_u32.pow(job.failures.min(8)),
+            };
             // Spread by the random part of the id, so that what failed together does not come back together.
             let jitter = f64::from(job.id.as_uuid().as_bytes()[15]) / 255.0;
-            let delay = match error.retry_advice() {
-                Retry::After(advised) => advised.max(backoff),
-                Retry::Now if job.failures == 0 => Duration::ZERO,
-                _ => backoff,
-            };
             AfterFailure::RetryAfter(delay.mul_f64(0.75 + jitter / 2.0))
         };
         FailedAttempt { failure: Failure::from(error), crashed, next }

@@ -1,0 +1,10 @@
+//! The engine end to end, on a real catalog in memory and a processor that is easy to predict.
+
+mod delivery;
+mod events;
+mod lifecycle;
+mod processing;
+mod recipes;
+mod rights;
+mod support;
+mod work;

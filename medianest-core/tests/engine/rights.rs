@@ -1,0 +1,66 @@
+//! Nobody sees or does what they may not.
+
+use crate::support::nest;
+use medianest_core::{ErrorKind, MemberRole, Media, PageRequest, Principal, TenantId, Upload, catalog::{AssetQuery, SearchQuery}};
+
+async fn titles(media: &Media) -> usize {
+    let listed = media.list(&AssetQuery::default(), &PageRequest::first()).await.unwrap().items.len();
+    let query = SearchQuery { text: String::from("lighthouse"), ..SearchQuery::default() };
+    assert_eq!(media.search(&query, &PageRequest::first()).await.unwrap().items.len(), listed);
+    listed
+}
+
+#[tokio::test]
+async fn members_see_and_do_what_their_role_allows() {
+    let nest = nest().await;
+    let owner = nest.engine.acting_as(Principal::user("ann"));
+    let guest = nest.engine.acting_as(Principal::user("bob"));
+    let library = owner.create_library("Holidays").await.unwrap().id;
+    let upload = || Upload::from_bytes("a.jpg", "image lighthouse").into_library(library);
+    let asset = owner.ingest(upload()).await.unwrap().id;
+    nest.work().await;
+
+    assert_eq!((titles(&owner).await, titles(&guest).await), (1, 0));
+    assert!(guest.get(asset).await.unwrap().is_none());
+    assert_eq!(guest.ingest(upload()).await.unwrap_err().code(), "library_not_found");
+    assert_eq!(guest.trash(asset).await.unwrap_err().code(), "asset_not_found");
+    assert_eq!(guest.apply_recipe(library).await.unwrap_err().code(), "library_not_found");
+    let content = guest.content(asset, &"content".parse().unwrap()).await.unwrap_err();
+    assert_eq!(content.code(), "asset_not_found");
+
+    owner.put_member(library, "bob", MemberRole::Viewer).await.unwrap();
+    assert_eq!(titles(&guest).await, 1);
+    assert_eq!(guest.ingest(upload()).await.unwrap_err().kind(), ErrorKind::Forbidden);
+    owner.put_member(library, "bob", MemberRole::Contributor).await.unwrap();
+    guest.ingest(upload()).await.unwrap();
+    assert_eq!(guest.trash(asset).await.unwrap_err().kind(), ErrorKind::Forbidden);
+    owner.put_member(library, "bob", MemberRole::Editor).await.unwrap();
+    guest.trash(asset).await.unwrap();
+    assert_eq!(guest.rename_library(library, "Mine", None).await.unwrap_err().kind(), ErrorKind::Forbidden);
+
+    assert_eq!(owner.remove_member(library, "ann").await.unwrap_err().code(), "last_owner");
+    guest.remove_member(library, "bob").await.unwrap();
+    assert_eq!(titles(&guest).await, 0);
+}
+
+#[tokio::test]
+async fn tenants_never_meet() {
+    let nest = nest().await;
+    let asset = nest.put("image lighthouse").await;
+    let stranger = nest.engine.acting_as(Principal::system(TenantId::new()));
+    assert!(stranger.get(asset.id).await.unwrap().is_none());
+    assert_eq!(titles(&stranger).await, 0);
+    stranger.ingest(Upload::from_bytes("a.jpg", "image lighthouse")).await.unwrap();
+    nest.work().await;
+    assert_eq!(titles(&stranger).await, 1);
+    let originals = nest.keys().await.iter().filter(|key| key.starts_with("o/")).count();
+    assert_eq!(originals, 2, "bytes are never shared between tenants");
+}
+
+#[tokio::test]
+async fn queues_are_for_operators() {
+    let nest = nest().await;
+    let user = nest.engine.acting_as(Principal::user("ann"));
+    assert_eq!(user.queues().await.unwrap_err().kind(), ErrorKind::Forbidden);
+    assert_eq!(nest.engine.acting_as(Principal::admin("root")).queues().await.unwrap().len(), 3);
+}

@@ -210,6 +210,8 @@ fn limits() -> String {
 }
 
 fn main() -> ExitCode {
+    // This program is its own helper, too: it goes on only when it was not started as one.
+    drop(sandbox::serve_as_helper(Obedient));
     sandbox::init_with(Obedient).expect("the first line of main");
     let mut arguments = Arguments::from_args();
     // One after another: they count descriptors. The jobs of one test may still be parallel.
@@ -243,6 +245,7 @@ fn trials() -> Vec<Trial> {
     trial("a_child_is_nobody", nobody);
     trial("jobs_do_not_affect_each_other", parallel);
     trial("nothing_is_left_behind", leaks);
+    trial("a_helper_that_died_is_started_again", helper);
     let last = Arc::clone(&bench);
     trials.push(Trial::test("z_without_its_zygote_it_says_so", move || {
         without_zygote(&last);
@@ -266,15 +269,9 @@ impl Bench {
     }
 
     fn render_within(&self, order: &str, limits: &Limits, sink: &mut Kept) -> Result<()> {
-        let task = RenderTask {
-            rendition: RenditionId::new(),
-            name: VariantName::new("small").unwrap(),
-            variant: Variant::Image(Resize::fit(1, 1).webp(80)),
-            first_part: 0,
-        };
         let source = Bytes::copy_from_slice(order.as_bytes());
         let facts = Facts::new(MediaKind::Image, "image/test", "test");
-        self.sandbox.render(&source, &facts, &[task], limits, sink)
+        self.sandbox.render(&source, &facts, &[task()], limits, sink)
     }
 
     fn render(&self, order: &str) -> (Result<()>, Kept) {
@@ -284,6 +281,15 @@ impl Bench {
 
     fn still_works(&self) {
         assert_eq!(self.order("echo again").unwrap(), "again");
+    }
+}
+
+fn task() -> RenderTask {
+    RenderTask {
+        rendition: RenditionId::new(),
+        name: VariantName::new("small").unwrap(),
+        variant: Variant::Image(Resize::fit(1, 1).webp(80)),
+        first_part: 0,
     }
 }
 
@@ -536,10 +542,44 @@ fn leaks(bench: &Bench) {
     }
 }
 
-fn without_zygote(bench: &Bench) {
-    let zygote = bench.order("zygote").unwrap().parse().unwrap();
+fn helper(_: &Bench) {
+    /// Kills the helper in the middle of a job.
+    struct Killer(i32);
+    impl PartSink for Killer {
+        fn part(&mut self, _: usize, _: NewPart) -> Result<()> {
+            Ok(())
+        }
+        fn finish(&mut self, _: usize, _: Result<RenditionInfo, Failure>) -> Result<()> {
+            Ok(())
+        }
+        fn progress(&mut self, _: f32) -> Result<()> {
+            kill(self.0);
+            Ok(())
+        }
+    }
+    let bench = Bench { sandbox: Sandboxed::with_helper(std::env::current_exe().unwrap()).unwrap() };
+    let helper = || bench.order("zygote").unwrap().parse::<i32>().unwrap();
+    let first = helper();
+    let facts = Facts::new(MediaKind::Image, "image/test", "test");
+    let spin = Bytes::from_static(b"spin");
+    let error =
+        bench.sandbox.render(&spin, &facts, &[task()], &Limits::default(), &mut Killer(first)).unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Unavailable, "sandbox_gone"), "{error:?}");
+    let second = helper();
+    assert_ne!(second, first);
+    kill(second);
+    assert_ne!(helper(), second);
+    drop(bench);
+    assert!(fs::metadata(format!("/proc/{first}")).is_err(), "the first is still there, or a zombie");
+}
+
+fn kill(pid: i32) {
     // SAFETY: kill takes two numbers; the process is ours.
-    unsafe { libc::kill(zygote, libc::SIGKILL) };
+    unsafe { libc::kill(pid, libc::SIGKILL) };
+}
+
+fn without_zygote(bench: &Bench) {
+    kill(bench.order("zygote").unwrap().parse().unwrap());
     let error = bench.order("echo x").unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::Unavailable, "sandbox_gone"), "{error:?}");
     assert!(error.message().contains("restart"), "{error}");

@@ -167,3 +167,6 @@ fn head(source: &dyn ByteSource) -> Result<Vec<u8>> {
     head.truncate(filled);
     Ok(head)
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,13 +66,25 @@ impl std::error::Error for Unreadable {
 /// What an I/O error from a parser or decoder means: the source is away, the media ends too early,
 /// or it is damaged.
 pub(crate) fn io_error(error: io::Error) -> Error {
-    if error.get_ref().is_some_and(|inner| inner.is::<Unreadable>()) {
-        Error::unavailable("source_unreadable", "the bytes cannot be read").caused_by(error)
+    if is_unreadable(&error) {
+        unreadable(error)
     } else if error.kind() == io::ErrorKind::UnexpectedEof {
         truncated().caused_by(error)
     } else {
         corrupt("the media is damaged").caused_by(error)
     }
+}
+
+/// Whether a source that cannot be read is at the root of a decoder's error.
+pub(crate) fn is_unreadable(error: &(dyn std::error::Error + 'static)) -> bool {
+    let io = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error.is::<Unreadable>()
+        || io.is_some_and(|inner| inner.is::<Unreadable>())
+        || error.source().is_some_and(is_unreadable)
+}
+
+pub(crate) fn unreadable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::unavailable("source_unreadable", "the bytes cannot be read").caused_by(cause)
 }
 
 pub(crate) fn truncated() -> Error {

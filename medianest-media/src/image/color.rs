@@ -1,9 +1,12 @@
 //! From any colour space to sRGB.
 
-use super::raw::{Layout, Profile, Raw};
+use super::{
+    header::Header,
+    raw::{Layout, Profile, Raw},
+};
 use crate::Picture;
 use moxcms::{
-    CicpColorPrimaries, CicpProfile, ColorProfile, DataColorSpace, MatrixCoefficients, RenderingIntent,
+    CicpColorPrimaries, CicpProfile, ColorProfile, DataColorSpace, MatrixCoefficients, ProfileText, RenderingIntent,
     Transform8BitExecutor, TransferCharacteristics, TransformOptions,
 };
 use std::sync::Arc;
@@ -22,6 +25,18 @@ pub(super) fn to_srgb(raw: Raw) -> Picture {
         drop_opaque_alpha(&mut picture);
     }
     picture
+}
+
+/// The name that an embedded profile gives itself.
+pub(super) fn profile_name(header: &Header) -> Option<String> {
+    let profile = ColorProfile::new_from_slice(header.icc.as_deref()?).ok()?;
+    let name = match profile.description? {
+        ProfileText::PlainString(text) => text,
+        ProfileText::Localizable(texts) => texts.into_iter().next()?.value,
+        ProfileText::Description(text) => text.ascii_string,
+    };
+    let name = name.trim_matches(|c: char| c.is_control() || c.is_whitespace());
+    (!name.is_empty()).then(|| name.chars().take(200).collect())
 }
 
 fn transform(profile: &Profile, layout: Layout) -> Option<Arc<Transform8BitExecutor>> {

@@ -34,7 +34,18 @@ pub(crate) fn understand(
     (facts.width, facts.height) = (Some(width), Some(height));
     facts.frames = header.frames;
     facts.duration_ms = header.duration_ms;
+    facts.color_profile = color::profile_name(&header);
     facts.warnings = header.warnings.iter().map(ToString::to_string).collect();
+    #[cfg(feature = "metadata")]
+    crate::metadata::image(
+        &crate::metadata::Blocks {
+            exif: header.exif.as_deref(),
+            xmp: header.xmp.as_deref(),
+            iptc: header.iptc.as_deref(),
+            texts: &header.texts,
+        },
+        &mut facts,
+    );
     Ok(facts)
 }
 
@@ -60,7 +71,8 @@ fn decode_with_warnings(
     let mut header = Header::read(source, &facts.format, limits)?;
     let raw = decode::decode(source, &facts.format, &mut header, limits, target)?;
     let orientation = raw.orientation;
-    let warnings = if raw.truncated { vec!["truncated"] } else { Vec::new() };
+    let truncated = raw.truncated || header.warnings.contains(&"truncated");
+    let warnings = if truncated { vec!["truncated"] } else { Vec::new() };
     Ok((orient::upright(color::to_srgb(raw), orientation), warnings))
 }
 

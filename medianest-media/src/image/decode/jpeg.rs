@@ -1,15 +1,15 @@
 //! JPEG by libjpeg-turbo, which shrinks while it decodes; what it does not know, and builds without
 //! it, fall back to pure Rust.
 
-use super::{TargetSize, check_memory};
+use super::{TargetSize, check_memory, raster};
 use crate::{
     image::{
         header::Header,
-        raw::{Layout, Profile, Raw},
+        raw::Raw,
     },
-    source::{corrupt, read_all},
+    source::read_all,
 };
-use medianest_core::{ByteSource, Error, Limits, Result};
+use medianest_core::{ByteSource, Limits, Result};
 
 pub(super) fn decode(
     source: &dyn ByteSource,
@@ -31,6 +31,10 @@ pub(super) fn decode(
 #[cfg(feature = "turbojpeg")]
 mod turbo {
     use super::*;
+    use crate::{
+        image::raw::{Layout, Profile},
+        source::corrupt,
+    };
     use turbojpeg::{Colorspace, Decompressor, Image, PixelFormat, ScalingFactor};
 
     /// No encoder makes more than some ten passes; thousands of empty ones are an attack.
@@ -105,7 +109,8 @@ mod turbo {
     }
 }
 
+/// The whole picture, in sRGB-like RGB whatever the file's colours are.
 fn plain(bytes: Vec<u8>, header: &mut Header, limits: &Limits) -> Result<Raw> {
-    let _ = (bytes, header, limits, Error::internal(""));
-    Err(corrupt("x"))
+    let decoder = image::codecs::jpeg::JpegDecoder::new(std::io::Cursor::new(bytes)).map_err(raster::error)?;
+    raster::read(Box::new(decoder), header, limits)
 }

@@ -1,6 +1,9 @@
 //! From bytes to pixels, one module per decoder.
 
+#[cfg(feature = "heif")]
+mod heif;
 mod jpeg;
+pub(super) mod raster;
 
 use super::{header::Header, raw::Raw, resize::Plan};
 use crate::source::unsupported;
@@ -38,6 +41,13 @@ pub(super) fn decode(
 ) -> Result<Raw> {
     match format {
         "jpeg" => jpeg::decode(source, header, limits, target),
+        "png" | "gif" | "webp" | "tiff" | "bmp" => raster::decode(source, format, header, limits),
+        #[cfg(feature = "heif")]
+        "avif" | "heic" | "heif" => heif::decode(source, header, limits),
+        #[cfg(not(feature = "heif"))]
+        "avif" | "heic" | "heif" => {
+            Err(unsupported("this build cannot decode HEIF and AVIF: turn on the feature heif"))
+        }
         _ => Err(unsupported(format!("pictures of the format {format} cannot be decoded"))),
     }
 }

@@ -1,7 +1,12 @@
 //! What a file says of its picture before any of it is decoded.
 
+mod gif;
+mod heif;
 mod jpeg;
+mod png;
+mod webp;
 
+use super::decode;
 use crate::source::unsupported;
 use medianest_core::{ByteSource, Limits, Result};
 
@@ -25,7 +30,7 @@ pub(super) struct Header {
     /// Short plain texts of the container, by lowercase keyword.
     pub(super) texts: Vec<(String, String)>,
     pub(super) warnings: Vec<&'static str>,
-    /// JPEG only: passes over the picture, and whether colours are stored inverted.
+    /// Whether all of the picture has to be kept until its last pass is read.
     pub(super) progressive: bool,
 }
 
@@ -33,6 +38,11 @@ impl Header {
     pub(super) fn read(source: &dyn ByteSource, format: &str, limits: &Limits) -> Result<Self> {
         let mut header = match format {
             "jpeg" => jpeg::read(source, limits)?,
+            "png" => png::read(source, limits)?,
+            "gif" => gif::read(source, limits)?,
+            "webp" => webp::read(source, limits)?,
+            "avif" | "heic" | "heif" => heif::read(source, limits)?,
+            "tiff" | "bmp" => decode::raster::header(source, format, limits)?,
             _ => return Err(unsupported(format!("pictures of the format {format} cannot be decoded"))),
         };
         limits.check_frame(header.width, header.height)?;

@@ -22,6 +22,16 @@ pub trait Authenticator: std::fmt::Debug + Send + Sync + 'static {
         let _ = value;
         Err(Error::new(ErrorKind::Unauthenticated, "invalid_token", "cookies are not accepted here"))
     }
+
+    /// Whose session this is, which a signed URL names; None when it is over, and for implementations
+    /// that give no sessions to [`Identity`].
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn session(&self, tenant: TenantId, session: SessionId) -> Result<Option<Identity>> {
+        let _ = (tenant, session);
+        Ok(None)
+    }
 }
 
 /// Who shows a credential.
@@ -66,29 +76,31 @@ pub struct TokenAuthenticator {
 impl TokenAuthenticator {
     async fn verify(&self, token: &str, kind: TokenKind) -> Result<Identity> {
         let claims = self.tokens.verify(token, kind)?;
-        if claims.tenant != self.tenant {
-            return Err(session_ended());
+        let session = self.live(claims.tenant, claims.sid).await?;
+        session.filter(|session| session.user == claims.sub).map(Identity::from).ok_or_else(session_ended)
+    }
+
+    async fn live(&self, tenant: TenantId, id: SessionId) -> Result<Option<LiveSession>> {
+        if tenant != self.tenant {
+            return Ok(None);
         }
-        let session = match self.sessions.get(self.tenant, claims.sid).await? {
-            Lookup::Live(session) => session,
-            Lookup::Unknown(ticket) => {
-                let (session, user) =
-                    self.catalog.get_session(self.tenant, claims.sid).await?.ok_or_else(session_ended)?;
-                let live = LiveSession {
-                    id: session.id,
-                    tenant: self.tenant,
-                    user: user.id,
-                    role: user.role,
-                    auth_epoch: user.auth_epoch,
-                    must_change_password: user.must_change_password,
-                    expires_at: session.expires_at,
-                };
-                // The catalog has just said that it is valid: a store that cannot remember is no reason to refuse.
-                self.sessions.put(live.clone(), ticket).await.ok();
-                live
-            }
+        let ticket = match self.sessions.get(tenant, id).await? {
+            Lookup::Live(session) => return Ok(Some(session)),
+            Lookup::Unknown(ticket) => ticket,
         };
-        if session.user == claims.sub { Ok(session.into()) } else { Err(session_ended()) }
+        let Some((session, user)) = self.catalog.get_session(tenant, id).await? else { return Ok(None) };
+        let live = LiveSession {
+            id,
+            tenant,
+            user: user.id,
+            role: user.role,
+            auth_epoch: user.auth_epoch,
+            must_change_password: user.must_change_password,
+            expires_at: session.expires_at,
+        };
+        // The catalog has just said that it is valid: a store that cannot remember is no reason to refuse.
+        self.sessions.put(live.clone(), ticket).await.ok();
+        Ok(Some(live))
     }
 }
 
@@ -104,5 +116,9 @@ impl Authenticator for TokenAuthenticator {
 
     async fn cookie(&self, value: &str) -> Result<Identity> {
         self.verify(value, TokenKind::Cookie).await
+    }
+
+    async fn session(&self, tenant: TenantId, session: SessionId) -> Result<Option<Identity>> {
+        Ok(self.live(tenant, session).await?.map(Identity::from))
     }
 }

@@ -67,8 +67,21 @@ impl MediaService {
         B::Data: Buf + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        self.try_handle(request).await.unwrap_or_else(|error| problem(&error))
+    }
+
+    /// As [`handle`](Self::handle), for hosts with error responses of their own.
+    ///
+    /// # Errors
+    /// What goes wrong.
+    pub async fn try_handle<B>(&self, request: Request<B>) -> Result<Response<MediaBody>>
+    where
+        B: Body + Send + 'static,
+        B::Data: Buf + Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let (parts, body) = request.into_parts();
-        self.route(&parts, body).await.unwrap_or_else(|error| problem(&error))
+        self.route(&parts, body).await
     }
 
     async fn route<B>(&self, parts: &Parts, body: B) -> Result<Response<MediaBody>>

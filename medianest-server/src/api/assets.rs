@@ -1,0 +1,230 @@
+use super::{
+    Group, expected_version,
+    model::{AssetBody, AssetChangeBody, LinksBody, PageBody, RenditionsBody, Text, version_tag},
+    page,
+};
+use crate::{State, caller::Caller, problem::problems};
+use medianest_core::{
+    Asset, AssetId, AssetState, LibraryId, MediaKind, RenditionState, Result as CoreResult, SessionId,
+    Timestamp, Variant,
+    catalog::{AssetOrder, AssetQuery},
+    engine::Media,
+};
+use poem_openapi::{
+    ApiResponse, OpenApi,
+    param::{Header, Path, Query},
+    payload::Json,
+};
+use std::{collections::HashMap, time::Duration};
+
+/// How long a signed URL is good: a page may stay open for a working day.
+const LINK_LIFETIME: Duration = Duration::from_secs(12 * 3600);
+
+pub(crate) struct AssetsApi(pub(super) State);
+
+#[derive(ApiResponse)]
+enum Found {
+    /// The asset.
+    #[oai(status = 200)]
+    Ok(
+        Json<AssetBody>,
+        /// Names this version of the asset.
+        #[oai(header = "ETag")]
+        String,
+    ),
+}
+
+#[derive(ApiResponse)]
+enum Deleted {
+    /// In the trash, or gone for good.
+    #[oai(status = 204)]
+    Done,
+}
+
+impl From<Asset> for Found {
+    fn from(asset: Asset) -> Self {
+        let tag = version_tag(asset.version);
+        Self::Ok(Json(asset.into()), tag)
+    }
+}
+
+problems! {
+    ListProblem: 401 403;
+    GetProblem: 401 403 404;
+    UpdateProblem: 401 403 404 412 415;
+    DeleteProblem: 401 403 404 409;
+    ReprocessProblem: 401 403 404 409;
+}
+
+#[OpenApi(tag = "Group::Assets")]
+impl AssetsApi {
+    /// Visible assets
+    #[oai(path = "/assets", method = "get", operation_id = "listAssets")]
+    #[expect(clippy::too_many_arguments, reason = "they are the parameters of the operation")]
+    async fn list(
+        &self,
+        caller: Caller,
+        /// Only of this library.
+        library_id: Query<Option<Text<LibraryId>>>,
+        /// Only of this kind.
+        kind: Query<Option<Text<MediaKind>>>,
+        /// Only in this state.
+        state: Query<Option<Text<AssetState>>>,
+        /// Only what this subject put in.
+        owner: Query<Option<String>>,
+        /// What is in the trash, instead of what is not.
+        #[oai(default)]
+        trashed: Query<bool>,
+        /// Taken at or after.
+        taken_from: Query<Option<Text<Timestamp>>>,
+        /// Taken before.
+        taken_before: Query<Option<Text<Timestamp>>>,
+        /// The order; `-taken_at` (newest first) when absent.
+        sort: Query<Option<Text<AssetOrder>>>,
+        /// Whether to add signed URLs.
+        #[oai(default)]
+        links: Query<bool>,
+        /// Rows at most, 1 to 200.
+        limit: Query<Option<u32>>,
+        /// Where the page starts, as a previous page said.
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<PageBody<AssetBody>>, ListProblem> {
+        let query = AssetQuery {
+            library: library_id.0.map(|library| library.0),
+            kind: kind.0.map(|kind| kind.0),
+            state: state.0.map(|state| state.0),
+            owner: owner.0,
+            trashed: trashed.0,
+            taken_from: taken_from.0.map(|time| time.0),
+            taken_before: taken_before.0.map(|time| time.0),
+            order: sort.0.map(|order| order.0).unwrap_or_default(),
+        };
+        let media = caller.media(&self.0);
+        let mut found = PageBody::of(media.list(&query, &page(limit.0, cursor.0)?).await?);
+        if links.0 {
+            with_links(&media, caller.session(), &mut found.items).await?;
+        }
+        Ok(Json(found))
+    }
+
+    /// An asset, also from the trash
+    #[oai(path = "/assets/:id", method = "get", operation_id = "getAsset")]
+    async fn get(
+        &self,
+        caller: Caller,
+        id: Path<Text<AssetId>>,
+        /// Whether to add signed URLs.
+        #[oai(default)]
+        links: Query<bool>,
+    ) -> Result<Found, GetProblem> {
+        let media = caller.media(&self.0);
+        let asset = media.require(id.0.0).await?;
+        let tag = version_tag(asset.version);
+        let mut found = [AssetBody::from(asset)];
+        if links.0 {
+            with_links(&media, caller.session(), &mut found).await?;
+        }
+        let [asset] = found;
+        Ok(Found::Ok(Json(asset), tag))
+    }
+
+    /// Change the shown name, or when it was taken
+    #[oai(path = "/assets/:id", method = "patch", operation_id = "updateAsset")]
+    async fn update(
+        &self,
+        caller: Caller,
+        id: Path<Text<AssetId>>,
+        /// Only when this is the present `ETag`.
+        #[oai(name = "If-Match")]
+        if_match: Header<Option<String>>,
+        body: Json<AssetChangeBody>,
+    ) -> Result<Found, UpdateProblem> {
+        let expected = expected_version(if_match.0.as_deref())?;
+        let AssetChangeBody { name, taken_at } = body.0;
+        let taken_at = taken_at.map(|time| time.0);
+        Ok(caller.media(&self.0).update(id.0.0, name.as_deref(), taken_at, expected).await?.into())
+    }
+
+    /// Put an asset into the trash, or delete what is in it for good
+    #[oai(path = "/assets/:id", method = "delete", operation_id = "deleteAsset")]
+    async fn delete(
+        &self,
+        caller: Caller,
+        id: Path<Text<AssetId>>,
+        /// Delete for good; only what is in the trash.
+        #[oai(default)]
+        permanent: Query<bool>,
+    ) -> Result<Deleted, DeleteProblem> {
+        let media = caller.media(&self.0);
+        if permanent.0 {
+            media.delete(id.0.0).await?;
+        } else {
+            media.trash(id.0.0).await?;
+        }
+        Ok(Deleted::Done)
+    }
+
+    /// Take an asset out of the trash
+    #[oai(path = "/assets/:id/restore", method = "post", operation_id = "restoreAsset")]
+    async fn restore(&self, caller: Caller, id: Path<Text<AssetId>>) -> Result<Found, GetProblem> {
+        Ok(caller.media(&self.0).restore(id.0.0).await?.into())
+    }
+
+    /// Read the facts of an asset anew and make all of its renditions again
+    ///
+    /// The present ones are served until their successors are there.
+    #[oai(path = "/assets/:id/reprocess", method = "post", operation_id = "reprocessAsset")]
+    async fn reprocess(&self, caller: Caller, id: Path<Text<AssetId>>) -> Result<Found, ReprocessProblem> {
+        Ok(caller.media(&self.0).reprocess(id.0.0).await?.into())
+    }
+
+    /// The renditions of an asset
+    #[oai(path = "/assets/:id/renditions", method = "get", operation_id = "listRenditions")]
+    async fn renditions(
+        &self,
+        caller: Caller,
+        id: Path<Text<AssetId>>,
+    ) -> Result<Json<RenditionsBody>, GetProblem> {
+        let renditions = caller.media(&self.0).renditions(id.0.0).await?;
+        Ok(Json(RenditionsBody { items: renditions.into_iter().map(Into::into).collect() }))
+    }
+}
+
+/// Adds signed URLs to assets that the caller sees; they end with the caller's session, if there is one.
+pub(super) async fn with_links(
+    media: &Media,
+    session: Option<SessionId>,
+    assets: &mut [AssetBody],
+) -> CoreResult<()> {
+    let ids: Vec<AssetId> = assets.iter().map(|asset| asset.id.0).collect();
+    let mut ready: HashMap<AssetId, Vec<_>> = HashMap::new();
+    for rendition in media.engine().catalog().list_renditions_of(&ids).await? {
+        if rendition.state == RenditionState::Ready {
+            ready.entry(rendition.asset_id).or_default().push(rendition);
+        }
+    }
+    for asset in assets {
+        let id = asset.id.0;
+        let url = || {
+            let url = media.url(id).expires_in(LINK_LIFETIME);
+            match session {
+                Some(session) => url.for_session(session),
+                None => url,
+            }
+        };
+        let ready = ready.remove(&id).unwrap_or_default();
+        let plays = ready
+            .iter()
+            .any(|rendition| matches!(rendition.definition, Variant::Video(_) | Variant::Audio(_)));
+        let renditions = ready.into_iter().map(|rendition| {
+            let signed = url().rendition(rendition.variant.clone()).sign();
+            (rendition.variant.as_str().to_owned(), signed)
+        });
+        asset.links = Some(LinksBody {
+            original: url().sign(),
+            renditions: renditions.collect(),
+            hls: plays.then(|| url().hls().sign()),
+        });
+    }
+    Ok(())
+}

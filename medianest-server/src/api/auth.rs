@@ -1,0 +1,165 @@
+use super::{
+    Group, accounts,
+    model::{
+        CredentialsBody, PasswordChangeBody, RefreshTokenBody, RegistrationBody, SignedInBody, UserBody,
+    },
+};
+use crate::{
+    Settings, State,
+    caller::{Caller, Newcomer},
+    csrf,
+    problem::problems,
+};
+use medianest_core::auth::{NewAccount, SignIn, SignedIn, TokenKind};
+use poem::Request;
+use poem_openapi::{ApiResponse, OpenApi, payload::Json};
+
+pub(crate) struct AuthApi(pub(super) State);
+
+#[derive(ApiResponse)]
+enum Registered {
+    /// The user was added.
+    #[oai(status = 201)]
+    Created(Json<UserBody>),
+}
+
+#[derive(ApiResponse)]
+enum Entered {
+    /// Signed in.
+    #[oai(status = 200)]
+    Ok(
+        Json<SignedInBody>,
+        /// The session cookie, when one was asked for.
+        #[oai(header = "Set-Cookie")]
+        Option<String>,
+    ),
+}
+
+#[derive(ApiResponse)]
+enum Left {
+    /// The session is over.
+    #[oai(status = 204)]
+    Done(
+        /// Takes the session cookie back.
+        #[oai(header = "Set-Cookie")]
+        Option<String>,
+    ),
+}
+
+#[derive(ApiResponse)]
+enum Done {
+    /// The session is over.
+    #[oai(status = 204)]
+    Done,
+}
+
+problems! {
+    RegisterProblem: 403 404 409 415;
+    LoginProblem: 401 403 404 415;
+    RefreshProblem: 401 404 409 415;
+    LogoutProblem: 401 403 404;
+    EndTokenProblem: 404 415;
+    PasswordProblem: 401 403 404 415;
+}
+
+#[OpenApi(tag = "Group::Auth")]
+impl AuthApi {
+    /// Register as an ordinary user
+    ///
+    /// Only where registration is open.
+    #[oai(path = "/auth/register", method = "post", operation_id = "register")]
+    async fn register(&self, body: Json<RegistrationBody>) -> Result<Registered, RegisterProblem> {
+        let account = NewAccount { login: body.0.login, name: body.0.name, password: body.0.password };
+        let user = accounts(&self.0)?.register(account).await?;
+        Ok(Registered::Created(Json(user.into())))
+    }
+
+    /// Sign in
+    ///
+    /// With `cookie`, the session is in a cookie and no token is answered; the request must then come
+    /// from the same origin.
+    #[oai(path = "/auth/login", method = "post", operation_id = "login")]
+    async fn login(&self, request: &Request, body: Json<CredentialsBody>) -> Result<Entered, LoginProblem> {
+        let CredentialsBody { login, password, cookie } = body.0;
+        let kind = if cookie { TokenKind::Cookie } else { TokenKind::Access };
+        if cookie {
+            csrf::require_same_site(request.headers(), &self.0.settings)?;
+        }
+        let sign_in = SignIn { login, password, client: client(request), kind };
+        let signed_in = accounts(&self.0)?.login(sign_in).await?;
+        Ok(entered(signed_in, &self.0.settings))
+    }
+
+    /// New tokens for a refresh token
+    ///
+    /// The refresh token is used up. Showing it again ends the session (`invalid_refresh_token`); at
+    /// the same moment as another request, it is refused with `refresh_raced` and the session lives on.
+    #[oai(path = "/auth/refresh", method = "post", operation_id = "refresh")]
+    async fn refresh(&self, body: Json<RefreshTokenBody>) -> Result<Entered, RefreshProblem> {
+        let signed_in = accounts(&self.0)?.refresh(&body.0.refresh_token).await?;
+        Ok(entered(signed_in, &self.0.settings))
+    }
+
+    /// End the session of this request
+    #[oai(path = "/auth/logout", method = "post", operation_id = "logout")]
+    async fn logout(&self, caller: Newcomer) -> Result<Left, LogoutProblem> {
+        let caller = caller.0;
+        let accounts = accounts(&self.0)?;
+        if let Some(session) = caller.session() {
+            accounts.logout(session).await?;
+        }
+        Ok(Left::Done(caller.has_cookie().then(|| set_cookie("", 0, &self.0.settings))))
+    }
+
+    /// End the session of a refresh token
+    ///
+    /// Succeeds when it is over already, or the token is none.
+    #[oai(path = "/auth/revoke", method = "post", operation_id = "revoke")]
+    async fn revoke(&self, body: Json<RefreshTokenBody>) -> Result<Done, EndTokenProblem> {
+        accounts(&self.0)?.logout_refresh(&body.0.refresh_token).await?;
+        Ok(Done::Done)
+    }
+
+    /// Change one's own password
+    ///
+    /// Ends all sessions of the caller and opens a new one of the same kind.
+    #[oai(path = "/auth/password", method = "post", operation_id = "changePassword")]
+    async fn change_password(
+        &self,
+        request: &Request,
+        caller: Newcomer,
+        body: Json<PasswordChangeBody>,
+    ) -> Result<Entered, PasswordProblem> {
+        let caller: Caller = caller.0;
+        let kind = if caller.has_cookie() { TokenKind::Cookie } else { TokenKind::Access };
+        let PasswordChangeBody { current_password, new_password } = body.0;
+        let signed_in = accounts(&self.0)?
+            .change_password(caller.principal(), &current_password, &new_password, client(request), kind)
+            .await?;
+        Ok(entered(signed_in, &self.0.settings))
+    }
+}
+
+/// What the client calls itself, for the list of sessions.
+fn client(request: &Request) -> String {
+    request.header("user-agent").unwrap_or("unknown").to_owned()
+}
+
+fn entered(signed_in: SignedIn, settings: &Settings) -> Entered {
+    let cookie = signed_in.refresh_token.is_none().then(|| {
+        if !settings.is_secure() {
+            tracing::warn!(
+                "a session cookie goes over plain HTTP, where others in the network can read it; \
+                 set public_url to the https:// address of a proxy"
+            );
+        }
+        set_cookie(&signed_in.token, signed_in.token_lifetime.as_secs(), settings)
+    });
+    Entered::Ok(Json(signed_in.into()), cookie)
+}
+
+fn set_cookie(value: &str, max_age: u64, settings: &Settings) -> String {
+    let secure = if settings.is_secure() { "; Secure" } else { "" };
+    let name = settings.cookie_name();
+    format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}")
+}

@@ -1,0 +1,116 @@
+use super::{
+    Group, expected_version,
+    model::{LibraryBody, LibraryChangeBody, PageBody, Text, version_tag},
+    page,
+};
+use crate::{State, caller::Caller, problem::problems};
+use medianest_core::{Library, LibraryId};
+use poem_openapi::{
+    ApiResponse, OpenApi,
+    param::{Header, Path, Query},
+    payload::Json,
+};
+
+pub(crate) struct LibrariesApi(pub(super) State);
+
+#[derive(ApiResponse)]
+enum Created {
+    /// The library was added.
+    #[oai(status = 201)]
+    Created(
+        Json<LibraryBody>,
+        /// Names this version of the library.
+        #[oai(header = "ETag")]
+        String,
+        /// Where the library is.
+        #[oai(header = "Location")]
+        String,
+    ),
+}
+
+#[derive(ApiResponse)]
+enum Found {
+    /// The library.
+    #[oai(status = 200)]
+    Ok(
+        Json<LibraryBody>,
+        /// Names this version of the library.
+        #[oai(header = "ETag")]
+        String,
+    ),
+}
+
+#[derive(ApiResponse)]
+enum Deleted {
+    /// The library is gone.
+    #[oai(status = 204)]
+    Done,
+}
+
+impl From<Library> for Found {
+    fn from(library: Library) -> Self {
+        let tag = version_tag(library.version);
+        Self::Ok(Json(library.into()), tag)
+    }
+}
+
+problems! {
+    ListProblem: 401 403;
+    CreateProblem: 401 403 415;
+    GetProblem: 401 403 404;
+    RenameProblem: 401 403 404 412 415;
+    DeleteProblem: 401 403 404 409;
+}
+
+#[OpenApi(tag = "Group::Libraries")]
+impl LibrariesApi {
+    /// Visible libraries by name
+    #[oai(path = "/libraries", method = "get", operation_id = "listLibraries")]
+    async fn list(
+        &self,
+        caller: Caller,
+        /// Rows at most, 1 to 200.
+        limit: Query<Option<u32>>,
+        /// Where the page starts, as a previous page said.
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<PageBody<LibraryBody>>, ListProblem> {
+        let libraries = caller.media(&self.0).libraries(&page(limit.0, cursor.0)?).await?;
+        Ok(Json(PageBody::of(libraries)))
+    }
+
+    /// Add a library, owned by the caller
+    #[oai(path = "/libraries", method = "post", operation_id = "createLibrary")]
+    async fn create(&self, caller: Caller, body: Json<LibraryChangeBody>) -> Result<Created, CreateProblem> {
+        let library = caller.media(&self.0).create_library(&body.0.name).await?;
+        let (tag, location) = (version_tag(library.version), format!("/api/v1/libraries/{}", library.id));
+        Ok(Created::Created(Json(library.into()), tag, location))
+    }
+
+    /// A library
+    #[oai(path = "/libraries/:id", method = "get", operation_id = "getLibrary")]
+    async fn get(&self, caller: Caller, id: Path<Text<LibraryId>>) -> Result<Found, GetProblem> {
+        Ok(caller.media(&self.0).library(id.0.0).await?.into())
+    }
+
+    /// Rename a library
+    #[oai(path = "/libraries/:id", method = "patch", operation_id = "renameLibrary")]
+    async fn rename(
+        &self,
+        caller: Caller,
+        id: Path<Text<LibraryId>>,
+        /// Only when this is the present `ETag`.
+        #[oai(name = "If-Match")]
+        if_match: Header<Option<String>>,
+        body: Json<LibraryChangeBody>,
+    ) -> Result<Found, RenameProblem> {
+        let expected = expected_version(if_match.0.as_deref())?;
+        Ok(caller.media(&self.0).rename_library(id.0.0, &body.0.name, expected).await?.into())
+    }
+
+    /// Delete an empty library
+    #[oai(path = "/libraries/:id", method = "delete", operation_id = "deleteLibrary")]
+    async fn delete(&self, caller: Caller, id: Path<Text<LibraryId>>) -> Result<Deleted, DeleteProblem> {
+        caller.media(&self.0).delete_library(id.0.0).await?;
+        Ok(Deleted::Done)
+    }
+}

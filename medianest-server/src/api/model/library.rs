@@ -1,0 +1,85 @@
+use super::Text;
+use medianest_core::{Library, LibraryId, Member, MemberRole, Timestamp};
+use poem_openapi::{Object, types::Any};
+
+/// A named set of assets with members.
+#[derive(Debug, Object)]
+#[oai(rename = "Library")]
+pub(crate) struct LibraryBody {
+    /// Its id.
+    pub(crate) id: Text<LibraryId>,
+    /// Shown name.
+    pub(crate) name: String,
+    /// Grows with each change; also the `ETag`.
+    pub(crate) version: i64,
+    /// When it was made.
+    pub(crate) created_at: Text<Timestamp>,
+    /// When it last changed.
+    pub(crate) updated_at: Text<Timestamp>,
+}
+
+/// A library to be added, or its new name.
+#[derive(Debug, Object)]
+#[oai(rename = "LibraryChange", deny_unknown_fields)]
+pub(crate) struct LibraryChangeBody {
+    /// Shown name, 1 to 200 characters.
+    pub(crate) name: String,
+}
+
+/// Somebody who sees a library.
+#[derive(Debug, Object)]
+#[oai(rename = "Member")]
+pub(crate) struct MemberBody {
+    /// The subject of the principal: the id of a user, or the host's.
+    subject: String,
+    /// What they may do.
+    role: Text<MemberRole>,
+    /// Since when.
+    added_at: Text<Timestamp>,
+}
+
+/// What a member may do.
+#[derive(Debug, Object)]
+#[oai(rename = "MemberChange", deny_unknown_fields)]
+pub(crate) struct MemberChangeBody {
+    /// `viewer`, `contributor`, `editor` or `owner`; each may do what those before it may.
+    pub(crate) role: Text<MemberRole>,
+}
+
+/// What is derived from the assets of a library: an object of variants by name.
+#[derive(Debug, Object)]
+#[oai(rename = "Recipe", deny_unknown_fields)]
+pub(crate) struct RecipeBody {
+    /// The variants by name: at most 32.
+    pub(crate) variants: Any<serde_json::Value>,
+}
+
+/// What applying a recipe found and did.
+#[derive(Debug, Object)]
+#[oai(rename = "RecipeApplied")]
+pub(crate) struct RecipeAppliedBody {
+    /// Assets that were looked at.
+    pub(crate) assets: u64,
+    /// Renditions that are up to date.
+    pub(crate) fresh: u64,
+    /// Renditions that are made because they are missing, stale or failed.
+    pub(crate) declared: u64,
+}
+
+impl From<Library> for LibraryBody {
+    fn from(library: Library) -> Self {
+        Self {
+            id: library.id.into(),
+            name: library.name,
+            version: library.version,
+            created_at: library.created_at.into(),
+            updated_at: library.updated_at.into(),
+        }
+    }
+}
+
+impl From<Member> for MemberBody {
+    fn from(member: Member) -> Self {
+        Self { subject: member.subject, role: member.role.into(), added_at: member.added_at.into() }
+    }
+}

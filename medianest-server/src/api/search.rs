@@ -1,0 +1,74 @@
+use super::{
+    Group,
+    assets::with_links,
+    model::{AssetBody, PageBody, Text},
+    page,
+};
+use crate::{State, caller::Caller, problem::problems};
+use medianest_core::{LibraryId, MediaKind, catalog::SearchQuery};
+use poem_openapi::{Object, OpenApi, param::Query, payload::Json};
+
+pub(crate) struct SearchApi(pub(super) State);
+
+/// Words to go on typing.
+#[derive(Debug, Object)]
+struct Suggestions {
+    /// The most frequent first.
+    items: Vec<String>,
+}
+
+problems! {
+    SearchProblem: 401 403;
+}
+
+#[OpenApi(tag = "Group::Search")]
+impl SearchApi {
+    /// Visible assets that contain all words
+    ///
+    /// In their name, tags, camera or date; the last word also as a beginning. Newest first.
+    #[oai(path = "/search", method = "get", operation_id = "search")]
+    #[expect(clippy::too_many_arguments, reason = "they are the parameters of the operation")]
+    async fn search(
+        &self,
+        caller: Caller,
+        /// The words, at most 1000 bytes. Nothing in them is syntax.
+        q: Query<String>,
+        /// Only of this library.
+        library_id: Query<Option<Text<LibraryId>>>,
+        /// Only of this kind.
+        kind: Query<Option<Text<MediaKind>>>,
+        /// Whether to add signed URLs.
+        #[oai(default)]
+        links: Query<bool>,
+        /// Rows at most, 1 to 200.
+        limit: Query<Option<u32>>,
+        /// Where the page starts, as a previous page said.
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<PageBody<AssetBody>>, SearchProblem> {
+        let media = caller.media(&self.0);
+        let query = SearchQuery {
+            text: q.0,
+            library: library_id.0.map(|library| library.0),
+            kind: kind.0.map(|kind| kind.0),
+        };
+        let mut found = PageBody::of(media.search(&query, &page(limit.0, cursor.0)?).await?);
+        if links.0 {
+            with_links(&media, caller.session(), &mut found.items).await?;
+        }
+        Ok(Json(found))
+    }
+
+    /// Words that begin so
+    #[oai(path = "/search/suggestions", method = "get", operation_id = "suggest")]
+    async fn suggest(
+        &self,
+        caller: Caller,
+        /// The beginning of a word.
+        prefix: Query<String>,
+        /// Words at most, 1 to 20.
+        limit: Query<Option<u32>>,
+    ) -> Result<Json<Suggestions>, SearchProblem> {
+        let items = caller.media(&self.0).suggest(&prefix.0, limit.0.unwrap_or(10)).await?;
+        Ok(Json(Suggestions { items }))
+    }
+}

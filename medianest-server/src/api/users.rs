@@ -1,0 +1,116 @@
+use super::{
+    Group, accounts,
+    model::{
+        NewUserBody, OneTimePasswordBody, PageBody, PasswordResetBody, SessionsEndedBody, Text, UserBody,
+        UserChangeBody,
+    },
+    page,
+};
+use crate::{State, caller::Caller, problem::problems};
+use medianest_core::{USER, UserId, auth::NewAccount};
+use poem_openapi::{
+    ApiResponse, OpenApi,
+    param::{Path, Query},
+    payload::Json,
+};
+
+pub(crate) struct UsersApi(pub(super) State);
+
+#[derive(ApiResponse)]
+enum Created {
+    /// The user was added.
+    #[oai(status = 201)]
+    Created(
+        Json<UserBody>,
+        /// Where the user is.
+        #[oai(header = "Location")]
+        String,
+    ),
+}
+
+problems! {
+    ListProblem: 401 403 404;
+    CreateProblem: 401 403 404 409 415;
+    GetProblem: 401 403 404;
+    ChangeProblem: 401 403 404 409 415;
+    ResetProblem: 401 403 404 415;
+    EndProblem: 401 403 404;
+}
+
+/// For administrators.
+#[OpenApi(tag = "Group::People")]
+impl UsersApi {
+    /// Users by login
+    #[oai(path = "/users", method = "get", operation_id = "listUsers")]
+    async fn list(
+        &self,
+        caller: Caller,
+        /// Rows at most, 1 to 200.
+        limit: Query<Option<u32>>,
+        /// Where the page starts, as a previous page said.
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<PageBody<UserBody>>, ListProblem> {
+        let users = accounts(&self.0)?.list_users(caller.principal(), &page(limit.0, cursor.0)?).await?;
+        Ok(Json(PageBody::of(users)))
+    }
+
+    /// Add a user
+    #[oai(path = "/users", method = "post", operation_id = "createUser")]
+    async fn create(&self, caller: Caller, body: Json<NewUserBody>) -> Result<Created, CreateProblem> {
+        let NewUserBody { login, name, password, role, must_change_password } = body.0;
+        let account = NewAccount { login, name, password };
+        let role = role.as_deref().unwrap_or(USER);
+        let user = accounts(&self.0)?
+            .create_user(caller.principal(), account, role, must_change_password.unwrap_or(true))
+            .await?;
+        let location = format!("/api/v1/users/{}", user.id);
+        Ok(Created::Created(Json(user.into()), location))
+    }
+
+    /// A user
+    #[oai(path = "/users/:id", method = "get", operation_id = "getUser")]
+    async fn get(&self, caller: Caller, id: Path<Text<UserId>>) -> Result<Json<UserBody>, GetProblem> {
+        Ok(Json(accounts(&self.0)?.get_user(caller.principal(), id.0.0).await?.into()))
+    }
+
+    /// Change a user's name or role, shut them out or let them in again
+    #[oai(path = "/users/:id", method = "patch", operation_id = "changeUser")]
+    async fn change(
+        &self,
+        caller: Caller,
+        id: Path<Text<UserId>>,
+        body: Json<UserChangeBody>,
+    ) -> Result<Json<UserBody>, ChangeProblem> {
+        let UserChangeBody { name, role, disabled } = body.0;
+        let user = accounts(&self.0)?
+            .change_user(caller.principal(), id.0.0, name.as_deref(), role.as_deref(), disabled)
+            .await?;
+        Ok(Json(user.into()))
+    }
+
+    /// Give a user a new password
+    ///
+    /// They must change it at their next sign-in; all of their sessions end.
+    #[oai(path = "/users/:id/password", method = "post", operation_id = "resetPassword")]
+    async fn reset_password(
+        &self,
+        caller: Caller,
+        id: Path<Text<UserId>>,
+        body: Json<PasswordResetBody>,
+    ) -> Result<Json<OneTimePasswordBody>, ResetProblem> {
+        let (_, password) =
+            accounts(&self.0)?.reset_password(caller.principal(), id.0.0, body.0.password).await?;
+        Ok(Json(OneTimePasswordBody { password }))
+    }
+
+    /// End all sessions of a user
+    #[oai(path = "/users/:id/sessions", method = "delete", operation_id = "endUserSessions")]
+    async fn end_sessions(
+        &self,
+        caller: Caller,
+        id: Path<Text<UserId>>,
+    ) -> Result<Json<SessionsEndedBody>, EndProblem> {
+        let ended = accounts(&self.0)?.end_user_sessions(caller.principal(), id.0.0).await?;
+        Ok(Json(SessionsEndedBody { ended: ended as u64 }))
+    }
+}

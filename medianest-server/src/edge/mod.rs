@@ -1,0 +1,89 @@
+//! What is around every route: request id, limits, problems, headers, log.
+
+mod access_log;
+mod allow;
+mod headers;
+
+pub(crate) use allow::AllowedMethods;
+
+use crate::{
+    State,
+    problem::{self, Asked},
+};
+use futures::FutureExt;
+use http::{HeaderValue, StatusCode, header};
+use medianest_core::{Error, ErrorKind};
+use poem::{Body, Endpoint, IntoResponse, Request, Response};
+use std::{panic::AssertUnwindSafe, time::Instant};
+use tracing::Instrument;
+
+/// Wraps all routes.
+pub(crate) struct Edge<E> {
+    inner: E,
+    state: State,
+    allowed: AllowedMethods,
+}
+
+impl<E> Edge<E> {
+    pub(crate) fn new(inner: E, state: State, allowed: AllowedMethods) -> Self {
+        Self { inner, state, allowed }
+    }
+}
+
+impl<E: Endpoint> Endpoint for Edge<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let begun = Instant::now();
+        let id = uuid::Uuid::now_v7().simple().to_string();
+        let method = request.method().clone();
+        let path = request.original_uri().path().to_owned();
+        request.set_data(self.state.clone());
+        let asked = Asked { request_id: &id, path: &path };
+
+        let answered = async {
+            let request = limit(request, &self.state).await?;
+            Ok::<_, poem::Error>(self.inner.call(request).await?.into_response())
+        };
+        let answered = answered.instrument(tracing::info_span!("request", id));
+        let mut response = match AssertUnwindSafe(answered).catch_unwind().await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => problem::respond(error, &asked),
+            Err(_) => problem::respond_to(&Error::internal("a handler panicked"), &asked),
+        };
+        if response.status() == StatusCode::METHOD_NOT_ALLOWED
+            && let Some(allow) = self.allowed.of(&path)
+        {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+        headers::secure(&mut response, &self.state.settings);
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert("x-request-id", id);
+        }
+        access_log::record(&method, &path, &response, &id, begun);
+        Ok(response)
+    }
+}
+
+/// Refuses encoded bodies (an upload is stored as it comes, and JSON is small), and reads JSON within
+/// its limits, so that no handler waits for it.
+async fn limit(mut request: Request, state: &State) -> poem::Result<Request> {
+    if let Some(encoding) = request.headers().get(header::CONTENT_ENCODING)
+        && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
+    {
+        return Err(poem::Error::from_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
+    let is_json = request.content_type().is_some_and(|given| {
+        let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        essence.starts_with("application/") && essence.ends_with("json")
+    });
+    if is_json {
+        let (limit, timeout) = (state.settings.max_json_bytes, state.settings.body_timeout);
+        let body = request.take_body().into_bytes_limit(limit);
+        let bytes = tokio::time::timeout(timeout, body).await.map_err(|_| {
+            problem::Failure(Error::new(ErrorKind::TimedOut, "request_timeout", "the body came too slowly"))
+        })?;
+        request.set_body(Body::from_bytes(bytes?));
+    }
+    Ok(request)
+}

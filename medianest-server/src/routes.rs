@@ -1,0 +1,70 @@
+use crate::{
+    State,
+    api::{self, Api},
+    edge::{AllowedMethods, Edge},
+    forward,
+    problem::Failure,
+    site,
+};
+use medianest_core::http::MediaService;
+use poem::{
+    Endpoint, IntoResponse, Request, Response, Route,
+    endpoint::{make, make_sync},
+    get,
+};
+use poem_openapi::OpenApi;
+use std::sync::Arc;
+
+/// All routes, to be served or to be mounted at the root of a poem application: `/api/v1`, signed
+/// delivery below `/media`, health, metrics, documentation, keys, and the page at `/`.
+///
+/// Everything that goes wrong is answered as a problem, and every response carries its request id.
+pub fn routes(state: State) -> impl Endpoint<Output = Response> {
+    let allowed = AllowedMethods::new("/api/v1", Api::meta());
+    let app = mounted(&state)
+        .at("/health/live", get(site::live))
+        .at("/health/ready", get(site::ready))
+        .at("/metrics", get(site::metrics))
+        .at("/openapi.json", get(make_sync(|_| json(openapi_document()))))
+        .at("/.well-known/jwks.json", get(jwks(&state)))
+        .at("/docs", get(site::Docs::new(|| api::described().scalar_html())))
+        .nest_no_strip("/", get(site::Page));
+    Edge::new(app, state, allowed)
+}
+
+/// The API and signed delivery alone, for a poem application with a page of its own.
+pub fn api_routes(state: State) -> impl Endpoint<Output = Response> {
+    let allowed = AllowedMethods::new("/api/v1", Api::meta());
+    Edge::new(mounted(&state), state, allowed)
+}
+
+fn mounted(state: &State) -> Route {
+    let delivery = forward::service(state);
+    Route::new()
+        .nest("/api/v1", api::service(state))
+        .at("/media/*path", get(make(move |request| signed(delivery.clone(), request))))
+}
+
+/// Whoever has a signed URL is asked for nothing else.
+async fn signed(delivery: MediaService, request: Request) -> poem::Result<Response> {
+    let path = request.raw_path_param("path").unwrap_or_default();
+    let path = format!("/media/{path}");
+    Ok(forward::read(&delivery, &request, &path, None).await.map_err(Failure)?)
+}
+
+/// The OpenAPI document of `/api/v1`.
+pub fn openapi_document() -> String {
+    api::described().spec()
+}
+
+/// The keys that tokens are verified with; none, where users are kept elsewhere.
+fn jwks(state: &State) -> impl Endpoint + 'static {
+    let none = || serde_json::json!({ "keys": [] });
+    let keys = state.accounts.as_ref().map_or_else(none, |accounts| accounts.jwks()).to_string();
+    let keys: Arc<str> = keys.into();
+    make_sync(move |_| json(keys.to_string()))
+}
+
+fn json(text: String) -> Response {
+    text.with_content_type("application/json").with_header("cache-control", "no-cache").into_response()
+}

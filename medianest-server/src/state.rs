@@ -1,0 +1,90 @@
+use medianest_core::{
+    Engine,
+    auth::{Accounts, Authenticator},
+};
+use std::{fmt, sync::Arc, time::Duration};
+
+/// What the routes need: an engine, and somebody who knows the callers.
+#[derive(Clone, Debug)]
+pub struct State {
+    pub(crate) engine: Engine,
+    pub(crate) authenticator: Arc<dyn Authenticator>,
+    pub(crate) accounts: Option<Arc<Accounts>>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) metrics: Option<Metrics>,
+}
+
+impl State {
+    /// Routes over an engine, for callers that `authenticator` knows. A host's middleware may also put
+    /// a [`Principal`](medianest_core::Principal) into the data of a request; then nobody else is asked.
+    pub fn new(engine: Engine, authenticator: Arc<dyn Authenticator>) -> Self {
+        Self { engine, authenticator, accounts: None, settings: Arc::default(), metrics: None }
+    }
+
+    /// Routes with users of ours: sign-in, sessions, users. Without, these answer 404.
+    pub fn with_accounts(engine: Engine, accounts: Arc<Accounts>) -> Self {
+        let authenticator = Arc::new(accounts.authenticator());
+        Self { accounts: Some(accounts), ..Self::new(engine, authenticator) }
+    }
+
+    /// Other settings than the default ones.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = Arc::new(settings);
+        self
+    }
+
+    /// What `/metrics` shows, in Prometheus' text format; it answers 404 without.
+    #[must_use]
+    pub fn metrics(mut self, render: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        self.metrics = Some(Metrics(Arc::new(render)));
+        self
+    }
+}
+
+/// How the routes behave.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Where people reach the server from outside (`https://media.example.org`), when there is a proxy
+    /// before it. With `https`, cookies are for secure connections only.
+    pub public_url: Option<String>,
+    /// Bytes of a JSON body at most.
+    pub max_json_bytes: usize,
+    /// A body that sends nothing for so long is given up.
+    pub body_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { public_url: None, max_json_bytes: 1 << 20, body_timeout: Duration::from_secs(30) }
+    }
+}
+
+impl Settings {
+    /// Whether people reach the server over HTTPS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+
+    /// The name of the session cookie. The prefix makes browsers refuse it from anybody else.
+    pub(crate) fn cookie_name(&self) -> &'static str {
+        if self.is_secure() { "__Host-medianest" } else { "medianest" }
+    }
+}
+
+/// See [`State::metrics`].
+#[derive(Clone)]
+pub(crate) struct Metrics(Arc<dyn Fn() -> String + Send + Sync>);
+
+impl Metrics {
+    pub(crate) fn render(&self) -> String {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}

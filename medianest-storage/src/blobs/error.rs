@@ -41,12 +41,11 @@ fn is_full(kind: io::ErrorKind) -> bool {
 }
 
 /// The key names a folder, or goes through a file.
-fn is_no_file(error: &object_store::Error) -> bool {
+pub(super) fn is_no_file(error: &object_store::Error) -> bool {
     use io::ErrorKind::{IsADirectory, NotADirectory};
     cause(error).is_some_and(|error| matches!(error.kind(), IsADirectory | NotADirectory))
 }
 
 fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
-    std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| error.source())
-        .find_map(|error| error.downcast_ref())
+    std::iter::successors(Some(error), |error| (*error).source()).find_map(|error| error.downcast_ref())
 }

@@ -6,9 +6,15 @@ mod multipart;
 mod parts;
 mod read;
 
-use self::{error::from_store, local::LocalWriter, multipart::put_multipart, parts::Parts, read::read};
+use self::{
+    error::{from_store, is_no_file, unavailable},
+    local::LocalWriter,
+    multipart::put_multipart,
+    parts::Parts,
+    read::read,
+};
 use async_trait::async_trait;
-use futures::{StreamExt, TryStreamExt, stream::BoxStream};
+use futures::{StreamExt, stream::BoxStream};
 use medianest_core::{
     BlobKey, BlobMeta, BlobStore, ByteStream, Error, ErrorKind, Result, Timestamp, blob_not_found,
 };
@@ -52,7 +58,7 @@ impl ObjectBlobs {
         let at = |error: Error| error.with("folder", folder.display());
         let local = LocalWriter::open(folder).map_err(|error| at(error::from_io(error)))?;
         let store = LocalFileSystem::new_with_prefix(folder)
-            .map_err(|error| at(error::unavailable(error)))?
+            .map_err(|error| at(unavailable(error)))?
             .with_automatic_cleanup(true);
         Ok(Self { store: Arc::new(store), local: Some(Arc::new(local)) })
     }
@@ -122,11 +128,18 @@ impl BlobStore for ObjectBlobs {
     fn list(&self, prefix: Option<&BlobKey>) -> BoxStream<'static, Result<BlobMeta>> {
         let folder = prefix.map(|prefix| format!("{prefix}/"));
         let found = self.store.list(prefix.map(path).as_ref());
-        let blobs = found.map_err(error::unavailable).try_filter_map(move |meta| {
-            let below =
-                folder.as_ref().is_none_or(|folder| meta.location.as_ref().starts_with(folder.as_str()));
-            let key = BlobKey::new(meta.location.as_ref()).ok().filter(|_| below);
-            futures::future::ready(Ok(key.map(|key| blob_meta(key, &meta))))
+        let blobs = found.filter_map(move |meta| {
+            let below = |meta: &ObjectMeta| {
+                folder.as_ref().is_none_or(|folder| meta.location.as_ref().starts_with(folder.as_str()))
+            };
+            futures::future::ready(match meta {
+                Ok(meta) if below(&meta) => {
+                    BlobKey::new(meta.location.as_ref()).ok().map(|key| Ok(blob_meta(key, &meta)))
+                }
+                Ok(_) => None,
+                Err(error) if is_no_file(&error) => None,
+                Err(error) => Some(Err(unavailable(error))),
+            })
         });
         blobs.boxed()
     }

@@ -11,7 +11,7 @@ pub struct NewEvent {
     pub id: EventId,
     /// The world it happened in.
     pub tenant: TenantId,
-    /// What happened (`asset.ready`); see [`event`](self) for the list.
+    /// What happened (`asset.ready`); see [`event_kinds`](crate::event_kinds) for the list.
     pub kind: &'static str,
     /// Who sees it.
     pub audience: Audience,

@@ -97,7 +97,7 @@ impl Visibility {
     }
 }
 
-/// What a principal wants to do; asked of an [`Authorizer`].
+/// What a principal wants to do; asked of an [`Authorizer`](crate::Authorizer).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -1,4 +1,4 @@
-//! The suite of [`IdentityCatalog`](crate::catalog::IdentityCatalog).
+//! The suite of [`IdentityCatalog`].
 
 use super::{assert_fails, fixture::*};
 use crate::{

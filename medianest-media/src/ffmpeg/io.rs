@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn reads_and_seeks() {
-        let bytes: &[u8] = b"0123456789";
+        let bytes = bytes::Bytes::from_static(b"0123456789");
         let mut reader = Reader::new(&bytes, Deadline::of(&Limits::default()), Trouble::default());
         let mut buffer = [0; 4];
         assert_eq!(reader.seek(SeekFrom::End(-3)).unwrap(), 7);

@@ -88,7 +88,7 @@ impl Track {
         let long = self.measured.iter().copied().filter(|(_, micros)| *micros >= least).filter_map(rate);
         info.average_bit_rate =
             rate(self.measured.iter().fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1)));
-        info.peak_bit_rate = long.max().or(info.average_bit_rate);
+        info.peak_bit_rate = long.max().max(info.average_bit_rate);
         Ok(info)
     }
 

@@ -1,0 +1,61 @@
+use crate::sql::Conn;
+use medianest_core::{Error, ErrorKind, IntentId, Result, TenantId, catalog::Intent};
+use std::time::Duration;
+
+/// The error of a writer whose intent was taken over or never was.
+fn expired(id: IntentId) -> Error {
+    Error::new(ErrorKind::Gone, "intent_expired", "the upload took too long and was given up; start again")
+        .with("id", id)
+}
+
+pub(super) async fn open(conn: &mut Conn<'_>, intent: &Intent, ttl: Duration) -> Result<()> {
+    conn.run(
+        sql!("INSERT INTO medianest_intents (id, tenant, key, taken, expires_at) \
+              VALUES ($1, $2, $3, FALSE, " NOW " + $4)"),
+        args![intent.id, intent.tenant, &intent.key, ttl],
+    )
+    .await
+    .map(drop)
+}
+
+pub(super) async fn extend(conn: &mut Conn<'_>, id: IntentId, ttl: Duration) -> Result<()> {
+    let extended = conn.run(
+        sql!("UPDATE medianest_intents SET expires_at = " NOW " + $2 WHERE id = $1 AND NOT taken"),
+        args![id, ttl],
+    );
+    if extended.await? == 0 { Err(expired(id)) } else { Ok(()) }
+}
+
+pub(super) async fn close(conn: &mut Conn<'_>, id: IntentId) -> Result<()> {
+    conn.run("DELETE FROM medianest_intents WHERE id = $1", args![id]).await.map(drop)
+}
+
+pub(super) async fn take_expired(conn: &mut Conn<'_>, limit: u32, ttl: Duration) -> Result<Vec<Intent>> {
+    let rows = conn
+        .all(
+            sql!("WITH picked AS MATERIALIZED (SELECT id AS picked FROM medianest_intents \
+                  WHERE expires_at <= " NOW " ORDER BY expires_at LIMIT $1" SKIP_LOCKED ") \
+                  UPDATE medianest_intents SET taken = TRUE, expires_at = " NOW " + $2 \
+                  FROM picked WHERE id = picked RETURNING id, tenant, key"),
+            args![limit, ttl],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let mut columns = row.columns();
+            Ok(Intent { id: columns.get()?, tenant: columns.get()?, key: columns.get()? })
+        })
+        .collect()
+}
+
+/// Keeps an intent from being taken over until the command is done.
+///
+/// # Errors
+/// `intent_expired`.
+pub(super) async fn lock(conn: &mut Conn<'_>, tenant: TenantId, id: IntentId) -> Result<()> {
+    let found = conn.one(
+        sql!("SELECT 1 FROM medianest_intents WHERE id = $1 AND tenant = $2 AND NOT taken" LOCK),
+        args![id, tenant],
+    );
+    found.await?.map(drop).ok_or_else(|| expired(id))
+}

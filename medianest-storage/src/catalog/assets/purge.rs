@@ -1,0 +1,52 @@
+use crate::sql::Conn;
+use medianest_core::{BlobKey, RenditionId, Result, TenantId, catalog::Purge};
+
+pub(super) async fn begin(conn: &mut Conn<'_>, limit: u32) -> Result<Vec<Purge>> {
+    conn.run(
+        sql!("UPDATE medianest_blobs SET state = 'purging' WHERE id IN (SELECT id FROM medianest_blobs \
+              WHERE state = 'tombstoned' AND purge_after <= " NOW " ORDER BY purge_after LIMIT $1" SKIP_LOCKED ")"),
+        args![limit],
+    )
+    .await?;
+    conn.run(
+        sql!("UPDATE medianest_renditions SET purging = TRUE WHERE id IN (SELECT id FROM medianest_renditions \
+              WHERE state = 'tombstoned' AND purging = FALSE AND purge_after <= " NOW
+             " ORDER BY purge_after LIMIT $1" SKIP_LOCKED ")"),
+        args![limit],
+    )
+    .await?;
+    let blobs = conn.all(
+        "SELECT id, key FROM medianest_blobs WHERE state = 'purging' ORDER BY id LIMIT $1",
+        args![limit],
+    );
+    let mut purges = Vec::new();
+    for row in blobs.await? {
+        let mut columns = row.columns();
+        purges.push(Purge::Blob { id: columns.get()?, key: columns.get()? });
+    }
+    let renditions = conn.all(
+        "SELECT tenant, id FROM medianest_renditions WHERE state = 'tombstoned' AND purging = TRUE \
+         ORDER BY purge_after LIMIT $1",
+        args![limit],
+    );
+    for row in renditions.await? {
+        let mut columns = row.columns();
+        let (tenant, id): (TenantId, RenditionId) = (columns.get()?, columns.get()?);
+        purges.push(Purge::Rendition { id, folder: BlobKey::rendition(tenant, id) });
+    }
+    purges.truncate(limit as usize);
+    Ok(purges)
+}
+
+pub(super) async fn finish(conn: &mut Conn<'_>, purge: &Purge) -> Result<()> {
+    match purge {
+        Purge::Blob { id, .. } => {
+            conn.run("DELETE FROM medianest_blobs WHERE id = $1 AND state = 'purging'", args![*id]).await
+        }
+        Purge::Rendition { id, .. } => {
+            conn.run("DELETE FROM medianest_renditions WHERE id = $1 AND purging = TRUE", args![*id]).await
+        }
+        _ => Ok(0),
+    }
+    .map(drop)
+}

@@ -1,0 +1,151 @@
+use super::{super::assets, super::events, fence::lock_fence};
+use crate::sql::{Conn, Query, Row, groups};
+use medianest_core::{
+    AssetId, AssetState, Error, Failure, Fence, JobId, NewEvent, Result,
+    catalog::{AfterFailure, FailedAttempt},
+};
+use std::collections::HashSet;
+
+/// Ends a job as done.
+pub(in super::super) async fn finish(conn: &mut Conn<'_>, fence: &Fence) -> Result<()> {
+    end(conn, fence, "done").await
+}
+
+pub(super) async fn end_cancelled(conn: &mut Conn<'_>, fence: &Fence) -> Result<()> {
+    end(conn, fence, "cancelled").await
+}
+
+async fn end(conn: &mut Conn<'_>, fence: &Fence, state: &str) -> Result<()> {
+    let ended = conn.run(
+        sql!("UPDATE medianest_jobs SET state = $3, finished_at = " NOW ", lease_until = NULL, \
+              worker = NULL, progress = CASE $3 WHEN 'done' THEN 1 ELSE progress END \
+              WHERE id = $1 AND attempt = $2 AND state = 'running'"),
+        args![fence.job, fence.attempt, state],
+    );
+    if ended.await? == 0 { Err(Error::fenced()) } else { Ok(()) }
+}
+
+pub(super) async fn finish_many(conn: &mut Conn<'_>, fences: &[Fence]) -> Result<Vec<Fence>> {
+    // In the order of ids, in which others lock them too.
+    let mut sorted = fences.to_vec();
+    sorted.sort_unstable_by_key(|fence| (fence.job, fence.attempt));
+    sorted.dedup();
+    let mut ended: HashSet<(JobId, u32)> = HashSet::with_capacity(sorted.len());
+    let rows = sorted.iter().map(|fence| args![fence.job, fence.attempt]).collect();
+    for group in groups(rows) {
+        let mut query = Query::new(conn.dialect(), "WITH fences (job, token) AS (VALUES ");
+        query.rows("$, $", group).push(sql!(
+            ") UPDATE medianest_jobs SET state = 'done', finished_at = " NOW ", lease_until = NULL, \
+             worker = NULL, progress = 1 FROM fences \
+             WHERE id = job AND attempt = token AND state = 'running' RETURNING id, attempt"
+        ));
+        for row in query.all(conn).await? {
+            let mut columns = row.columns();
+            ended.insert((columns.get()?, columns.get()?));
+        }
+    }
+    Ok(fences.iter().copied().filter(|fence| !ended.contains(&(fence.job, fence.attempt))).collect())
+}
+
+pub(super) async fn release(conn: &mut Conn<'_>, fence: &Fence) -> Result<()> {
+    if lock_fence(conn, fence).await?.called_off {
+        return end_cancelled(conn, fence).await;
+    }
+    conn.run(
+        "UPDATE medianest_jobs SET state = 'queued', lease_until = NULL, worker = NULL WHERE id = $1",
+        args![fence.job],
+    )
+    .await
+    .map(drop)
+}
+
+pub(super) async fn fail(conn: &mut Conn<'_>, fence: &Fence, failed: &FailedAttempt) -> Result<()> {
+    let job = lock_fence(conn, fence).await?;
+    let failure = &failed.failure;
+    conn.run(
+        "UPDATE medianest_jobs SET failure_code = $2, failure_message = $3, \
+         failures = failures + CASE WHEN $4 THEN 0 ELSE 1 END, \
+         crashes = crashes + CASE WHEN $4 THEN 1 ELSE 0 END WHERE id = $1",
+        args![fence.job, &failure.code, &failure.message, failed.crashed],
+    )
+    .await?;
+    match &failed.next {
+        AfterFailure::RetryAfter(_) if job.called_off => end_cancelled(conn, fence).await,
+        AfterFailure::RetryAfter(delay) => conn
+            .run(
+                sql!("UPDATE medianest_jobs SET state = 'queued', run_at = " NOW " + $2, lease_until = NULL, \
+                      worker = NULL WHERE id = $1"),
+                args![fence.job, *delay],
+            )
+            .await
+            .map(drop),
+        AfterFailure::GiveUp { asset, event } => {
+            end(conn, fence, "dead").await?;
+            give_up(conn, fence.job, job.asset_id, *asset, failure, event.as_ref()).await
+        }
+    }
+}
+
+/// The renditions of a dead job fail, and its asset unless that is settled.
+async fn give_up(
+    conn: &mut Conn<'_>,
+    job: JobId,
+    asset: Option<AssetId>,
+    state: AssetState,
+    failure: &Failure,
+    event: Option<&NewEvent>,
+) -> Result<()> {
+    let present = match asset {
+        Some(asset) => assets::lock_asset(conn, asset).await?,
+        None => None,
+    };
+    conn.run(
+        "UPDATE medianest_renditions SET state = 'failed', failure_code = $2, failure_message = $3 \
+         WHERE job_id = $1 AND state = 'pending'",
+        args![job, &failure.code, &failure.message],
+    )
+    .await?;
+    if let (Some(asset), Some(present)) = (asset, present)
+        && !present.is_settled()
+    {
+        assets::set_state(conn, asset, state, Some(failure), event.map(|event| event.at)).await?;
+        events::emit(conn, event.map(std::slice::from_ref).unwrap_or_default()).await?;
+    }
+    Ok(())
+}
+
+/// Calls off all jobs of an asset: queued ones at once, running ones at their next heartbeat.
+pub(in super::super) async fn call_off_all(conn: &mut Conn<'_>, asset: AssetId) -> Result<()> {
+    let rows = conn.all(
+        "SELECT id FROM medianest_jobs WHERE asset_id = $1 AND state IN ('queued', 'running')",
+        args![asset],
+    );
+    let jobs = rows.await?.iter().map(Row::value).collect::<Result<Vec<_>>>()?;
+    call_off(conn, &jobs).await
+}
+
+/// Calls off those jobs whose renditions are all replaced.
+pub(in super::super) async fn call_off_idle(conn: &mut Conn<'_>, jobs: &[JobId]) -> Result<()> {
+    let rows = conn.all(
+        sql!("SELECT id FROM medianest_jobs WHERE id" (any "$1") " AND NOT EXISTS (SELECT 1 FROM \
+              medianest_renditions r WHERE r.job_id = medianest_jobs.id AND r.state = 'pending')"),
+        vec![jobs.iter().copied().collect()],
+    );
+    let idle = rows.await?.iter().map(Row::value).collect::<Result<Vec<_>>>()?;
+    call_off(conn, &idle).await
+}
+
+pub(super) async fn call_off(conn: &mut Conn<'_>, jobs: &[JobId]) -> Result<()> {
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    conn.run(
+        sql!("UPDATE medianest_jobs SET called_off = TRUE, \
+              finished_at = CASE state WHEN 'queued' THEN " NOW " END, \
+              state = CASE state WHEN 'queued' THEN 'cancelled' ELSE state END \
+              WHERE id" (any "$1") " AND state IN ('queued', 'running')"),
+        vec![jobs.iter().copied().collect()],
+    )
+    .await
+    .map(drop)
+}

@@ -1,0 +1,170 @@
+//! PostgreSQL: a bounded pool, each command a transaction that is run again when it lost a race.
+
+mod bus;
+mod pool;
+
+pub use bus::PostgresBus;
+
+use crate::{
+    catalog::{Backend, Command, SqlCatalog, attach},
+    sql::{Conn, error::from_sqlx, unavailable},
+};
+use async_trait::async_trait;
+use medianest_core::{Asset, AssetId, Error, Result, Retry, Visibility};
+use sqlx::{Connection, PgConnection, PgPool, Postgres as Driver, pool::PoolConnection};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+use uuid::Uuid;
+
+/// How often a command is run at most.
+const ATTEMPTS: u32 = 6;
+
+/// A catalog in a PostgreSQL database, 15 or newer, where it may be a guest: all names are prefixed
+/// `medianest_`, nothing else is touched.
+pub type PostgresCatalog = SqlCatalog<Postgres>;
+
+/// How commands reach a PostgreSQL database; see [`PostgresCatalog`].
+#[derive(Debug)]
+pub struct Postgres {
+    pool: PgPool,
+    /// The pool is the host's: closing it is not for us.
+    guest: bool,
+    closed: AtomicBool,
+}
+
+impl SqlCatalog<Postgres> {
+    /// Connects to `postgres://user@host/database`, with a pool of ten connections, a timeout of 30
+    /// seconds for statements and of 10 for locks. Migrates nothing: see
+    /// [`Catalog::migrate`](medianest_core::catalog::Catalog::migrate).
+    ///
+    /// # Errors
+    /// `invalid_database_url`; `Unavailable` when nobody answers.
+    pub async fn connect(url: &str) -> Result<Self> {
+        let pool = pool::connect(url).await?;
+        Ok(Self { backend: Postgres { pool, guest: false, closed: AtomicBool::new(false) } })
+    }
+
+    /// Uses the pool of the host's program, with its limits and timeouts; migrates nothing. Closing the
+    /// catalog leaves the pool open.
+    pub fn from_pool(pool: PgPool) -> Self {
+        Self { backend: Postgres { pool, guest: true, closed: AtomicBool::new(false) } }
+    }
+
+    /// The pool, for a [`PostgresBus`] beside the catalog.
+    pub fn pool(&self) -> &PgPool {
+        &self.backend.pool
+    }
+
+    /// [`AssetCatalog::attach`](medianest_core::catalog::AssetCatalog::attach) within the host's own
+    /// transaction: the asset is claimed when that commits, and not when it rolls back.
+    ///
+    /// # Errors
+    /// `asset_not_found`; `asset_attached` (Conflict) when it belongs to another row. The transaction
+    /// can go on after these.
+    pub async fn attach_in(
+        connection: &mut PgConnection,
+        visible: &Visibility,
+        id: AssetId,
+        target: &str,
+    ) -> Result<Asset> {
+        attach(&mut Conn::Postgres(connection), visible, id, target).await
+    }
+}
+
+impl Postgres {
+    async fn acquire(&self) -> Result<PoolConnection<Driver>> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(unavailable());
+        }
+        self.pool.acquire().await.map_err(from_sqlx)
+    }
+
+    async fn attempt<A, T>(&self, args: &A, command: Command<A, T>) -> Result<T, Failed> {
+        let mut connection = self.acquire().await.map_err(Failed::for_good)?;
+        let mut transaction = connection.begin().await.map_err(|error| Failed::before(from_sqlx(error)))?;
+        match command(&mut Conn::Postgres(&mut transaction), args).await {
+            // Whether a commit without an answer happened, nobody knows: it is not repeated.
+            Ok(done) => {
+                transaction.commit().await.map(|()| done).map_err(|error| Failed::in_commit(from_sqlx(error)))
+            }
+            Err(error) => {
+                // Fails when the connection is gone, and the transaction with it.
+                let _ = transaction.rollback().await;
+                Err(Failed::before(error))
+            }
+        }
+    }
+}
+
+/// How an attempt failed.
+struct Failed {
+    error: Error,
+    again: bool,
+}
+
+impl Failed {
+    fn for_good(error: Error) -> Self {
+        Self { error, again: false }
+    }
+
+    /// Nothing was committed: what lost a race, or its connection, can be run again.
+    fn before(error: Error) -> Self {
+        let again = error.retry_advice() == Retry::Now || error.code() == "database_unavailable";
+        Self { error, again }
+    }
+
+    fn in_commit(error: Error) -> Self {
+        Self { again: error.retry_advice() == Retry::Now, error }
+    }
+}
+
+/// Waits a little, at random, so that those who got in each other's way do not meet again.
+async fn back_off(attempt: u32) {
+    let random = u64::from(Uuid::now_v7().as_bytes()[15]);
+    tokio::time::sleep(Duration::from_micros((random * 50) << attempt)).await;
+}
+
+#[async_trait]
+impl Backend for Postgres {
+    async fn read<A, T>(&self, args: A, command: Command<A, T>) -> Result<T>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let mut attempt = 0;
+        loop {
+            let mut connection = self.acquire().await?;
+            match command(&mut Conn::Postgres(&mut connection), &args).await.map_err(Failed::before) {
+                Err(failed) if failed.again && attempt + 1 < ATTEMPTS => {}
+                result => return result.map_err(|failed| failed.error),
+            }
+            back_off(attempt).await;
+            attempt += 1;
+        }
+    }
+
+    async fn write<A, T>(&self, args: A, command: Command<A, T>) -> Result<T>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let mut attempt = 0;
+        loop {
+            match self.attempt(&args, command).await {
+                Err(failed) if failed.again && attempt + 1 < ATTEMPTS => {}
+                result => return result.map_err(|failed| failed.error),
+            }
+            back_off(attempt).await;
+            attempt += 1;
+        }
+    }
+
+    async fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        if !self.guest {
+            self.pool.close().await;
+        }
+    }
+}

@@ -1,0 +1,43 @@
+use crate::sql::error::from_sqlx;
+use futures::FutureExt;
+use medianest_core::{Error, Result};
+use sqlx::{
+    ConnectOptions, Connection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use std::time::Duration;
+
+const CONNECTIONS: u32 = 10;
+/// A connection that was used a moment ago is taken for alive; others are asked.
+const FRESH: Duration = Duration::from_secs(1);
+
+pub(super) async fn connect(url: &str) -> Result<PgPool> {
+    let options: PgConnectOptions = url.parse().map_err(|source: sqlx::Error| {
+        Error::invalid("invalid_database_url", "not a postgres:// URL").caused_by(source)
+    })?;
+    let options = options
+        .application_name("medianest")
+        .statement_cache_capacity(256)
+        .options([
+            ("statement_timeout", "30s"),
+            ("lock_timeout", "10s"),
+            ("idle_in_transaction_session_timeout", "60s"),
+        ])
+        .disable_statement_logging();
+    PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(Duration::from_secs(5))
+        .test_before_acquire(false)
+        .before_acquire(|connection, about| {
+            async move {
+                if about.idle_for < FRESH {
+                    return Ok(true);
+                }
+                Ok(connection.ping().await.is_ok())
+            }
+            .boxed()
+        })
+        .connect_with(options)
+        .await
+        .map_err(from_sqlx)
+}

@@ -64,14 +64,13 @@ export const changePassword = (current, next) =>
 export const libraries = () => get('libraries', { limit: 100 });
 export const asset = (id) => get(`assets/${id}`, { links: true });
 export const suggest = (prefix, signal) => get('search/suggestions', { prefix, limit: 6 }, signal);
-export const trash = (id) => call('POST', `assets/${id}/trash`);
+export const trash = (id) => call('DELETE', `assets/${id}`);
 export const restore = (id) => call('POST', `assets/${id}/restore`);
-export const remove = (id) => call('DELETE', `assets/${id}`);
-export const reprocess = (id) => call('POST', `assets/${id}/reprocess`);
+export const remove = (id) => call('DELETE', `assets/${id}`, { query: { permanent: true } });
 
 /** A page of what a view shows. */
 export function page({ text, library, kind, trashed, order }, cursor, signal) {
   const common = { library_id: library, kind, cursor, limit: 60, links: true };
   if (text) return get('search', { ...common, q: text }, signal);
-  return get('assets', { ...common, trashed: trashed || undefined, order: order === 'added' ? 'added_newest' : undefined }, signal);
+  return get('assets', { ...common, trashed: trashed || undefined, sort: order === 'added' ? '-created_at' : undefined }, signal);
 }

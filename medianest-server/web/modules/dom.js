@@ -38,7 +38,14 @@ export function toast(text, action) {
   const note = h('div', { class: 'toast' }, h('span', {}, text),
     action && h('button', { type: 'button', click: () => { close(); action.run(); } }, action.label),
     iconButton('close', 'Dismiss', close));
-  $('#toasts').append(note);
+  const toasts = $('#toasts');
+  toasts.append(note);
+  // What is beside an open dialog cannot be clicked.
+  const dialog = $('dialog[open]');
+  if (dialog && !dialog.contains(toasts)) {
+    dialog.append(toasts);
+    dialog.addEventListener('close', () => document.body.append(toasts), { once: true });
+  }
   setTimeout(close, 8000);
 }
 

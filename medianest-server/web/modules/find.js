@@ -50,7 +50,7 @@ export function setUp(search) {
     try {
       const answer = await api.suggest(word, signal);
       if (signal.aborted || document.activeElement !== input) return undefined;
-      const words = (answer.items ?? answer).filter((found) => found !== word.toLowerCase());
+      const words = answer.items.filter((found) => found !== word.toLowerCase());
       fill(list, words.map((found, at) => h('li', {
         role: 'option', id: `suggestion-${at}`, 'aria-selected': 'false',
         // Before the box loses its focus, which closes the list.

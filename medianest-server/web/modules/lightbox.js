@@ -196,14 +196,15 @@ function music() {
 
 async function change(command, words, action) {
   const { id } = asset;
+  // Before it leaves the grid.
+  const next = grid.neighbour(id, 1) ?? grid.neighbour(id, -1);
   try {
     await command(id);
-    const changed = await api.asset(id);
-    const next = grid.neighbour(id, 1) ?? grid.neighbour(id, -1);
-    emit('asset', changed);
+    emit('asset', await api.asset(id));
     toast(words, action);
-    if (next && dialog.open) open(next.id);
-    else if (dialog.open) close();
+    if (asset?.id !== id) return;
+    if (next) open(next.id);
+    else close();
   } catch (problem) {
     toast(problem.message);
   }

@@ -8,6 +8,9 @@ const AT_ONCE = 4;
 const TOO_MANY = 80;
 
 let source;
+// The last event that was seen, to go on after it.
+let cursor;
+let paused;
 const waiting = new Set();
 const reading = new Set();
 
@@ -35,12 +38,15 @@ function pump() {
 }
 
 /** Begins to listen; done when nothing that happens from now on is missed. */
-export function listen() {
+export function listen(after) {
   stop();
   return new Promise((resolve) => {
-    source = new EventSource(api.url('events'));
+    source = new EventSource(api.url('events', { after }));
     source.addEventListener('open', resolve, { once: true });
-    const changed = (event) => refresh(JSON.parse(event.data).data.asset_id);
+    const changed = (event) => {
+      cursor = event.lastEventId;
+      refresh(JSON.parse(event.data).data.asset_id);
+    };
     const asset = ['created', 'understood', 'ready', 'failed', 'quarantined', 'updated', 'trashed', 'restored'];
     for (const kind of [...asset.map((kind) => `asset.${kind}`), 'rendition.ready']) source.addEventListener(kind, changed);
     source.addEventListener('asset.deleted', (event) => emit('gone', JSON.parse(event.data).data.asset_id));
@@ -69,7 +75,23 @@ async function again(closed) {
 }
 
 export function stop() {
+  paused = undefined;
   source?.close();
   source = undefined;
+  cursor = undefined;
   waiting.clear();
 }
+
+// Browsers open six connections to a server, and a listening page holds one: pages that nobody sees
+// let go of theirs.
+document.addEventListener('visibilitychange', () => {
+  if (document.hidden && source) {
+    const after = cursor;
+    stop();
+    paused = { after };
+  } else if (!document.hidden && paused) {
+    const { after } = paused;
+    paused = undefined;
+    listen(after).then(() => after ?? emit('resync'));
+  }
+});

@@ -22,5 +22,6 @@ pub use accounts::{Accounts, AccountsOptions, NewAccount, SignIn, SignedIn};
 pub use authenticator::{Authenticator, Identity, TokenAuthenticator};
 pub use keys::KeySet;
 pub use password::{PasswordOptions, Passwords};
+pub use refresh_token::random_secret;
 pub use session_store::{CatalogSessions, LiveSession, Lookup, MemorySessions, SessionStore, Ticket};
 pub use token::{Claims, TokenKind, TokenOptions, Tokens};

@@ -9,12 +9,20 @@ pub(super) struct RefreshToken {
     secret: [u8; 32],
 }
 
+/// 256 random bits.
+///
+/// # Errors
+/// `Internal` when the system gives no randomness.
+pub fn random_secret() -> Result<[u8; 32]> {
+    let mut secret = [0; 32];
+    aws_lc_rs::rand::fill(&mut secret)
+        .map_err(|source| Error::internal("the system gave no random bytes").caused_by(source))?;
+    Ok(secret)
+}
+
 impl RefreshToken {
     pub(super) fn generate(session: SessionId) -> Result<Self> {
-        let mut secret = [0; 32];
-        aws_lc_rs::rand::fill(&mut secret)
-            .map_err(|source| Error::internal("the system gave no random bytes").caused_by(source))?;
-        Ok(Self { session, secret })
+        Ok(Self { session, secret: random_secret()? })
     }
 
     pub(super) fn parse(text: &str) -> Result<Self> {

@@ -132,13 +132,13 @@ impl Accounts {
         self.require_user(id).await
     }
 
-    /// A user by login, for an administrator.
+    /// A user by login, in any case of letters, for an administrator.
     ///
     /// # Errors
-    /// `forbidden`; `user_not_found`.
-    pub async fn find_user(&self, actor: &Principal, login: &str) -> Result<User> {
+    /// `forbidden`.
+    pub async fn find_user(&self, actor: &Principal, login: &str) -> Result<Option<User>> {
         self.require_admin(actor)?;
-        self.catalog.find_user(self.tenant, login).await?.ok_or_else(|| Error::not_found("user", login))
+        self.catalog.find_user(self.tenant, login).await
     }
 
     /// Users by login, for an administrator.

@@ -24,6 +24,8 @@ has_library() { has pkg-config && pkg-config --exists "$1 >= $2"; }
 
 has_postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || has initdb; }
 
+has_node() { has node && node -e 'process.exit(+process.versions.node.split(".")[0] < 18)'; }
+
 has_venv() { has python3 && python3 -c 'import venv, ensurepip'; }
 
 linux_only() { [ "$(uname -s)" != Linux ] || "$@"; }
@@ -60,7 +62,7 @@ LIBRARIES
   need test 'PostgreSQL 15 or newer' has_postgres postgresql 'postgresql-server postgresql-contrib' postgresql postgresql
   need test strace 'linux_only has strace' strace strace strace -
   need test Chromium 'has chromium || has chromium-browser || has google-chrome' chromium chromium chromium chromium
-  need test Node.js 'has node' nodejs nodejs nodejs node
+  need test 'Node.js 18 or newer' has_node nodejs nodejs nodejs node
   need test npm 'has npm' npm npm npm node
   need test 'python3 with venv' has_venv 'python3 python3-venv' python3 python python
 }

@@ -24,7 +24,7 @@ has_library() { has pkg-config && pkg-config --exists "$1 >= $2"; }
 
 has_postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || has initdb; }
 
-has_node() { has node && node -e 'process.exit(+process.versions.node.split(".")[0] < 18)'; }
+has_node() { has node && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)'; }
 
 has_venv() { has python3 && python3 -c 'import venv, ensurepip'; }
 

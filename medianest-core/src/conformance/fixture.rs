@@ -23,6 +23,15 @@ pub(super) fn now() -> Timestamp {
     SystemClock.now()
 }
 
+/// Waits until clocks, of which some count milliseconds, show a later time: what happened before is then
+/// "longer than nothing ago".
+pub(super) async fn a_moment() {
+    let before = now();
+    while now().since(before) < Duration::from_millis(3) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 pub(super) fn all() -> Visibility {
     Visibility::all(TENANT)
 }

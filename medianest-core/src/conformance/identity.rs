@@ -453,6 +453,7 @@ pub async fn ended_sessions_are_trimmed(store: Identity) {
         store.end_session(TENANT, ended.id).await.unwrap();
     }
     store.create_session(NewSession { idle: Duration::ZERO, ..new_session(&olga, 9) }).await.unwrap();
+    a_moment().await;
     assert_eq!(store.trim_sessions(HOUR, 10).await.unwrap(), 0);
     assert_eq!(store.trim_sessions(Duration::ZERO, 3).await.unwrap(), 3);
     assert_eq!(store.trim_sessions(Duration::ZERO, 10).await.unwrap(), 1);

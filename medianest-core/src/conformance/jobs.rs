@@ -408,6 +408,7 @@ pub async fn ended_jobs_are_trimmed(store: Store) {
         store.complete(&done.fence()).await.unwrap();
     }
     store.fail(&leased[3].fence(), give_up()).await.unwrap();
+    a_moment().await;
     assert_eq!(store.trim_jobs(HOUR, 10).await.unwrap(), 0);
     assert_eq!(store.trim_jobs(Duration::ZERO, 2).await.unwrap(), 2);
     assert_eq!(store.trim_jobs(Duration::ZERO, 10).await.unwrap(), 1);

@@ -315,3 +315,10 @@ pub struct Stream {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bit_rate: Option<u64>,
 }
+
+impl Stream {
+    /// A stream of which only the codec is known.
+    pub fn new(kind: StreamKind, codec: impl Into<String>) -> Self {
+        Self { kind, codec: codec.into(), ..Self::default() }
+    }
+}

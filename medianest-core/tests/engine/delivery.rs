@@ -41,7 +41,10 @@ async fn one_signature_opens_the_whole_hls_tree_and_nothing_else() {
     assert!(index.contains("720p/index.m3u8") && index.contains("audio/index.m3u8"), "{index}");
     let base = url.strip_suffix("index.m3u8").unwrap();
     let playlist = text(get(&service, &format!("{base}720p/index.m3u8"), &[]).await).await;
-    assert!(playlist.contains("#EXT-X-MAP:URI=\"0.mp4\"") && playlist.ends_with("#EXT-X-ENDLIST\n"), "{playlist}");
+    assert!(
+        playlist.contains("#EXT-X-MAP:URI=\"0.mp4\"") && playlist.ends_with("#EXT-X-ENDLIST\n"),
+        "{playlist}"
+    );
     let part = get(&service, &format!("{base}720p/2.mp4"), &[]).await;
     assert_eq!(header_of(&part, "content-type"), "video/mp4");
     assert_eq!(text(part).await, "[720p 2]");
@@ -82,7 +85,8 @@ async fn ranges_tags_and_names() {
     assert!(header_of(&saved, "content-disposition").starts_with("attachment"));
 
     let whole_rung = nest.put("video y").await;
-    let url = nest.engine.as_system().url(whole_rung.id).rendition("720p".to_owned().try_into().unwrap()).sign();
+    let url =
+        nest.engine.as_system().url(whole_rung.id).rendition("720p".to_owned().try_into().unwrap()).sign();
     let across = get(&service, &url, &[("range", "bytes=6-17")]).await;
     assert_eq!(text(across).await, "0][720p 1][7", "a range reaches over parts");
 }
@@ -120,13 +124,20 @@ async fn a_caller_uploads_and_follows_events() {
     let nest = nest().await;
     let service = MediaService::new(nest.engine.clone()).prefix("/api");
     let post = |caller: bool, path: &str| {
-        let mut request = Request::builder().method(Method::POST).uri(path).body(Full::from("image x")).unwrap();
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(path)
+            .body(Full::new(Bytes::from("image x")))
+            .unwrap();
         if caller {
             set_caller(&mut request, Arc::new(Principal::user("ann")));
         }
         request
     };
-    assert_eq!(service.handle(post(false, "/api/uploads?name=a.jpg")).await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        service.handle(post(false, "/api/uploads?name=a.jpg")).await.status(),
+        StatusCode::UNAUTHORIZED
+    );
     assert_eq!(service.handle(post(true, "/api/uploads")).await.status(), StatusCode::BAD_REQUEST);
     assert_eq!(service.handle(post(true, "/uploads?name=a.jpg")).await.status(), StatusCode::NOT_FOUND);
     let answer = service.handle(post(true, "/api/uploads?name=a%20b.jpg")).await;
@@ -142,7 +153,11 @@ async fn a_caller_uploads_and_follows_events() {
     let frame = String::from_utf8(frame.to_vec()).unwrap();
     assert!(frame.contains("event: asset.ready\n") && frame.contains(&asset.id.to_string()), "{frame}");
 
-    let mut request = Request::builder().uri("/api/events").header("last-event-id", "9:1").body(Full::new(Bytes::new())).unwrap();
+    let mut request = Request::builder()
+        .uri("/api/events")
+        .header("last-event-id", "9:1")
+        .body(Full::new(Bytes::new()))
+        .unwrap();
     set_caller(&mut request, Arc::new(Principal::user("ann")));
     assert_eq!(service.handle(request).await.status(), StatusCode::GONE);
 }

@@ -10,7 +10,9 @@ async fn a_consumer_sees_each_event_once_and_resumes() {
     let mut consumer = nest.engine.events().consumer("billing").await.unwrap();
     let events = consumer.next().await.unwrap();
     let kinds: Vec<_> = events.iter().map(|event| event.kind.as_str()).collect();
-    let place = |kind| kinds.iter().position(|seen| *seen == kind).unwrap_or_else(|| panic!("no {kind} in {kinds:?}"));
+    let place = |kind| {
+        kinds.iter().position(|seen| *seen == kind).unwrap_or_else(|| panic!("no {kind} in {kinds:?}"))
+    };
     assert!(place(event_kinds::LIBRARY_CREATED) < place(event_kinds::ASSET_CREATED));
     assert!(place(event_kinds::ASSET_CREATED) < place(event_kinds::ASSET_UNDERSTOOD));
     assert!(place(event_kinds::ASSET_UNDERSTOOD) < place(event_kinds::ASSET_READY));

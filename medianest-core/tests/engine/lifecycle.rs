@@ -2,7 +2,7 @@
 
 use crate::support::{eager, nest, nest_with, two_pictures};
 use futures::{StreamExt, stream};
-use medianest_core::{AssetId, AssetState, Error, ErrorKind, Upload, catalog::AssetQuery, PageRequest};
+use medianest_core::{AssetId, AssetState, Error, ErrorKind, PageRequest, Upload, catalog::AssetQuery};
 
 #[tokio::test]
 async fn an_upload_becomes_ready_and_is_delivered() {

@@ -29,7 +29,11 @@ async fn changing_one_variant_renders_exactly_that_one() {
     nest.work().await;
     let ready = media.renditions(assets[0].id).await.unwrap();
     assert!(ready.iter().all(|rendition| rendition.state == RenditionState::Ready) && ready.len() == 2);
-    assert_eq!(nest.keys().await.iter().filter(|key| key.starts_with("r/")).count(), 4, "the old bytes are gone");
+    assert_eq!(
+        nest.keys().await.iter().filter(|key| key.starts_with("r/")).count(),
+        4,
+        "the old bytes are gone"
+    );
 }
 
 #[tokio::test]

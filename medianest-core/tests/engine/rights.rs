@@ -1,7 +1,10 @@
 //! Nobody sees or does what they may not.
 
 use crate::support::nest;
-use medianest_core::{ErrorKind, MemberRole, Media, PageRequest, Principal, TenantId, Upload, catalog::{AssetQuery, SearchQuery}};
+use medianest_core::{
+    ErrorKind, Media, MemberRole, PageRequest, Principal, TenantId, Upload,
+    catalog::{AssetQuery, SearchQuery},
+};
 
 async fn titles(media: &Media) -> usize {
     let listed = media.list(&AssetQuery::default(), &PageRequest::first()).await.unwrap().items.len();

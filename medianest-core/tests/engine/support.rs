@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use medianest_core::{
-    Asset, ByteSource, Engine, Error, Facts, Failure, Limits, MediaKind, MediaProcessor, MediaType, MemoryBlobs,
-    NewPart, PartSink, Recipe, RenderTask, RenditionInfo, Result, Stream, StreamKind, Upload, Variant,
+    Asset, ByteSource, Engine, Error, Facts, Failure, Limits, MediaKind, MediaProcessor, MediaType,
+    MemoryBlobs, NewPart, PartSink, Recipe, RenderTask, RenditionInfo, Result, Stream, StreamKind, Upload,
+    Variant,
     catalog::Catalog,
     engine::{EngineBuilder, EngineOptions},
 };
@@ -42,7 +43,9 @@ impl MediaProcessor for Scripted {
 
     fn understand(&self, source: &dyn ByteSource, _: &Limits) -> Result<Facts> {
         let mut head = [0; 64];
-        let count = source.read_at(0, &mut head).map_err(|e| Error::unavailable("source_unreadable", "cut").caused_by(e))?;
+        let count = source
+            .read_at(0, &mut head)
+            .map_err(|e| Error::unavailable("source_unreadable", "cut").caused_by(e))?;
         let text = std::str::from_utf8(&head[..count]).unwrap_or_default();
         match text.split_whitespace().next().unwrap_or_default() {
             "dangerous" => return Err(Error::media("dangerous_content", "a playlist that poses as media")),
@@ -50,15 +53,15 @@ impl MediaProcessor for Scripted {
             "away" => return Err(Error::unavailable("source_unreadable", "the store is away")),
             _ => {}
         }
-        let media_type = self.sniff(text.as_bytes()).ok_or_else(|| Error::media("unsupported_media_type", "unknown"))?;
+        let media_type =
+            self.sniff(text.as_bytes()).ok_or_else(|| Error::media("unsupported_media_type", "unknown"))?;
         let mut facts = Facts::of_type(&media_type);
         facts.tags.title = text.split_once(' ').map(|(_, title)| title.trim().to_owned());
         if media_type.kind != MediaKind::Audio {
             (facts.width, facts.height) = (Some(1280), Some(720));
         }
         if media_type.kind != MediaKind::Image {
-            let sound = Stream { kind: StreamKind::Audio, codec: String::from("aac"), ..Stream::default() };
-            facts.streams.push(sound);
+            facts.streams.push(Stream::new(StreamKind::Audio, "aac"));
         }
         Ok(facts)
     }
@@ -107,7 +110,7 @@ impl MediaProcessor for Scripted {
 /// An engine with everything in memory.
 pub(crate) struct Nest {
     pub(crate) engine: Engine,
-    pub(crate) catalog: SqliteCatalog,
+    pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) blobs: MemoryBlobs,
     pub(crate) processor: Arc<Scripted>,
 }
@@ -127,7 +130,7 @@ pub(crate) async fn nest() -> Nest {
 }
 
 pub(crate) async fn nest_with(configure: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Nest {
-    let catalog = SqliteCatalog::in_memory().await.unwrap();
+    let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::in_memory().await.unwrap());
     catalog.migrate().await.unwrap();
     let (blobs, processor) = (MemoryBlobs::new(), Arc::new(Scripted::default()));
     let shared: Arc<dyn MediaProcessor> = processor.clone();
@@ -139,7 +142,8 @@ pub(crate) async fn nest_with(configure: impl FnOnce(EngineBuilder) -> EngineBui
 impl Nest {
     /// Puts a text in and does all the work.
     pub(crate) async fn put(&self, text: &str) -> Asset {
-        let asset = self.engine.as_system().ingest(Upload::from_bytes("name.jpg", text.to_owned())).await.unwrap();
+        let asset =
+            self.engine.as_system().ingest(Upload::from_bytes("name.jpg", text.to_owned())).await.unwrap();
         self.work().await;
         self.engine.as_system().require(asset.id).await.unwrap()
     }
@@ -157,7 +161,8 @@ impl Nest {
     }
 
     pub(crate) fn rendered(&self) -> Vec<String> {
-        let mut names: Vec<_> = self.processor.rendered.lock().unwrap().drain(..).map(|(name, _)| name).collect();
+        let mut names: Vec<_> =
+            self.processor.rendered.lock().unwrap().drain(..).map(|(name, _)| name).collect();
         names.sort();
         names
     }

@@ -17,7 +17,8 @@ async fn an_interrupted_rendition_goes_on_where_it_stopped() {
     assert!(resumed.iter().any(|(_, first_part)| *first_part == 2), "{resumed:?}");
     assert_eq!(media.require(asset.id).await.unwrap().state, AssetState::Ready);
     for variant in ["480p", "720p", "audio"] {
-        let content = media.content(asset.id, &format!("renditions/{variant}").parse().unwrap()).await.unwrap();
+        let content =
+            media.content(asset.id, &format!("renditions/{variant}").parse().unwrap()).await.unwrap();
         let text = media.read_all(&content).await.unwrap();
         let whole: String = (0..4).map(|part| format!("[{variant} {part}]")).collect();
         assert_eq!(text, whole);

@@ -1,0 +1,77 @@
+//! What must hold after every restart.
+
+use crate::child;
+use futures::TryStreamExt;
+use medianest_core::{
+    AssetState, BlobStore, BlobStoreExt, JobState, PageRequest, RenditionState, TenantId, Visibility,
+    catalog::{AssetQuery, JobQuery},
+};
+use medianest_storage::ObjectBlobs;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+#[tokio::main(flavor = "current_thread")]
+pub(crate) async fn check(folder: &Path, url: Option<&str>, acknowledged: &[String]) -> Result<(), String> {
+    let catalog = child::catalog(folder, url).await;
+    let blobs = ObjectBlobs::local(folder.join("blobs")).map_err(|error| format!("{error:?}"))?;
+    let failed = |error: medianest_core::Error| format!("{error:?}");
+    let (visible, page) =
+        (Visibility::all(TenantId::DEFAULT), PageRequest::new(Some(200), None).map_err(failed)?);
+    let mut assets =
+        catalog.list_assets(&visible, &AssetQuery::default(), &page).await.map_err(failed)?.items;
+    let trash = AssetQuery { trashed: true, ..AssetQuery::default() };
+    assets.extend(catalog.list_assets(&visible, &trash, &page).await.map_err(failed)?.items);
+
+    for line in acknowledged {
+        let known = assets.iter().any(|asset| *line == format!("{} {}", asset.id, asset.blob.sha256));
+        if !known {
+            return Err(format!("the acknowledged upload {line} is lost"));
+        }
+    }
+    let mut expected = BTreeSet::new();
+    for asset in &assets {
+        if asset.state != AssetState::Ready {
+            return Err(format!("{} is stuck: {:?} {:?}", asset.name, asset.state, asset.failure));
+        }
+        let bytes = blobs.get_bytes(&asset.blob.key, None).await.map_err(failed)?;
+        let text = String::from_utf8_lossy(&bytes);
+        if text != format!("{0} 0 {0} 1 {0} 2 ", asset.name) {
+            return Err(format!("the original of {} is altered: {text}", asset.name));
+        }
+        expected.insert(asset.blob.key.to_string());
+        let mut ready = BTreeMap::new();
+        for rendition in catalog.list_renditions(asset.id).await.map_err(failed)? {
+            if rendition.state != RenditionState::Ready {
+                return Err(format!("a rendition of {} is left {:?}", asset.name, rendition.state));
+            }
+            *ready.entry(rendition.variant.to_string()).or_insert(0) += 1;
+            let mut content = String::new();
+            for part in catalog.list_parts(rendition.id).await.map_err(failed)? {
+                let bytes = blobs.get_bytes(&part.key, None).await.map_err(failed)?;
+                content.push_str(&String::from_utf8_lossy(&bytes));
+                expected.insert(part.key.to_string());
+            }
+            let whole: String = (0..4).map(|part| format!("[{} {part}]", rendition.variant)).collect();
+            if content != whole {
+                return Err(format!("{} of {} is {content}", rendition.variant, asset.name));
+            }
+        }
+        if ready != BTreeMap::from([(String::from("480p"), 1), (String::from("small"), 1)]) {
+            return Err(format!("{} has the renditions {ready:?}", asset.name));
+        }
+    }
+    let jobs = catalog.list_jobs(TenantId::DEFAULT, &JobQuery::default(), &page).await.map_err(failed)?.items;
+    if let Some(job) = jobs.iter().find(|job| !matches!(job.state, JobState::Done | JobState::Cancelled)) {
+        return Err(format!("a job is left: {job:?}"));
+    }
+    let stored: Vec<_> = blobs.list(None).try_collect().await.map_err(failed)?;
+    let stored: BTreeSet<_> = stored.into_iter().map(|blob| blob.key.to_string()).collect();
+    if stored != expected {
+        let left: Vec<_> = stored.difference(&expected).collect();
+        let missing: Vec<_> = expected.difference(&stored).collect();
+        return Err(format!("left over: {left:?}; missing: {missing:?}"));
+    }
+    Ok(())
+}

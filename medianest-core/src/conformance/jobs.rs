@@ -53,7 +53,7 @@ pub async fn a_job_is_queued_once(store: Store) {
     assert_eq!((row.worker, row.lease_until, row.failure, row.finished_at), (None, None, None, None));
     assert_eq!(claimed(&store, 10).await.len(), 2);
     store.enqueue(&[]).await.unwrap();
-    store.enqueue(&[new.clone()]).await.unwrap();
+    store.enqueue(std::slice::from_ref(&new)).await.unwrap();
     assert_eq!(job(&store, new.id).await.state, JobState::Running);
 }
 

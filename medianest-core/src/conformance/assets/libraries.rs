@@ -1,7 +1,7 @@
 //! Libraries, recipes, members.
 
 use crate::{
-    ErrorKind, LibraryId, MemberRole, Recipe, Resize, TenantId, Visibility,
+    ErrorKind, Library, LibraryId, MemberRole, Recipe, Resize, TenantId, Visibility,
     catalog::NewLibrary,
     conformance::{assert_fails, fixture::*},
     event_kinds,
@@ -62,7 +62,7 @@ pub async fn libraries_are_seen_by_visibility(store: Store) {
     ];
     for (visible, expected) in cases {
         let expected: BTreeSet<_> = expected.into_iter().collect();
-        let rows = pages(1, |page| store_list(&store, &visible, page)).await;
+        let rows = listed_libraries(&store, &visible, 1).await;
         assert_eq!(rows.iter().map(|row| row.id).collect::<BTreeSet<_>>(), expected, "{visible:?}");
         for id in [ours, theirs, foreign] {
             let seen = store.get_library(&visible, id).await.unwrap().is_some();
@@ -71,12 +71,12 @@ pub async fn libraries_are_seen_by_visibility(store: Store) {
     }
 }
 
-async fn store_list(
-    store: &Store,
-    visible: &Visibility,
-    page: crate::PageRequest,
-) -> crate::Result<crate::Page<crate::Library>> {
-    store.list_libraries(visible, &page).await
+async fn listed_libraries(store: &Store, visible: &Visibility, limit: u32) -> Vec<Library> {
+    pages(limit, |page| {
+        let (store, visible) = (store.clone(), visible.clone());
+        async move { store.list_libraries(&visible, &page).await }
+    })
+    .await
 }
 
 /// Ids decide between namesakes; no row twice, none left out.
@@ -87,15 +87,10 @@ pub async fn libraries_are_listed_by_name_then_id(store: Store) {
     }
     expected.sort();
     for limit in [1, 2, 3, 7, 8] {
-        let rows = pages(limit, |page| store_list(&store, &all_static(), page)).await;
+        let rows = listed_libraries(&store, &all(), limit).await;
         let rows: Vec<_> = rows.iter().map(|row| (row.name.as_str(), row.id)).collect();
         assert_eq!(rows, expected, "pages of {limit}");
     }
-}
-
-fn all_static() -> &'static Visibility {
-    static ALL: std::sync::OnceLock<Visibility> = std::sync::OnceLock::new();
-    ALL.get_or_init(all)
 }
 
 /// `version_mismatch`, `library_not_found`: nothing changes, nothing is told.

@@ -8,9 +8,10 @@ use crate::{
 };
 use medianest_core::http::MediaService;
 use poem::{
-    Endpoint, IntoResponse, Request, Response, Route,
+    Endpoint, EndpointExt, IntoResponse, Request, Response, Route,
     endpoint::{make, make_sync},
     get,
+    middleware::Compression,
 };
 use poem_openapi::OpenApi;
 use std::sync::Arc;
@@ -27,8 +28,8 @@ pub fn routes(state: State) -> impl Endpoint<Output = Response> {
         .at("/metrics", get(site::metrics))
         .at("/openapi.json", get(make_sync(|_| json(openapi_document()))))
         .at("/.well-known/jwks.json", get(jwks(&state)))
-        .at("/docs", get(site::Docs::new(|| api::described().scalar_html())))
-        .nest_no_strip("/", get(site::Page));
+        .at("/docs", get(site::Docs::new(|| api::described().scalar_html())).with(Compression::new()))
+        .nest_no_strip("/", get(site::Page).with(Compression::new()));
     Edge::new(app, state, allowed)
 }
 

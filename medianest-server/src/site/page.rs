@@ -27,6 +27,7 @@ impl Endpoint for Page {
         let response = Response::builder()
             .header(header::ETAG, &tag)
             .header(header::CACHE_CONTROL, "no-cache")
+            .header(header::VARY, "Accept-Encoding")
             .header(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
         if request.header("if-none-match").is_some_and(|known| known.contains(&tag)) {
             return Ok(response.status(StatusCode::NOT_MODIFIED).finish());

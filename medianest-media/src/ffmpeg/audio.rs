@@ -278,7 +278,7 @@ impl Output {
             Maker::Voice { mut encoder, mut track, .. } => {
                 encoder.send_eof().map_err(failed)?;
                 drain(&mut encoder, &mut track, parts)?;
-                track.finish("audio/mp4", parts)
+                track.finish("audio/mp4", None, parts)
             }
             Maker::Waveform(waveform) => {
                 parts.put(self.task, 0, 0, waveform::json(SAMPLE_RATE, &waveform.finish()))?;

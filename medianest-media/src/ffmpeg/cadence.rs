@@ -31,6 +31,11 @@ impl Cadence {
         Span { first, count: self.next - first }
     }
 
+    /// How many slots there are so far.
+    pub(super) fn slots(&self) -> i64 {
+        self.next
+    }
+
     /// Every other frame of a doubled rate falls between two slots, where rounding would be a matter of
     /// chance. A little earlier it is not.
     fn bias(&self) -> i64 {

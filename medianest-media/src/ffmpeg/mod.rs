@@ -19,6 +19,8 @@ mod decode;
 mod error;
 mod filter;
 mod frame;
+#[cfg(test)]
+mod guard;
 mod io;
 mod open;
 mod orient;

@@ -42,6 +42,10 @@ pub(crate) fn understand(source: &dyn ByteSource, media_type: &MediaType, limits
         facts.camera = tags::camera(&raw);
     }
 
+    if kind == MediaKind::Audio {
+        add_tags(&mut facts, source, media_type, limits)?;
+    }
+
     if streams.iter().filter_map(|stream| stream.index_end).max() > Some(source.len()) {
         facts.warnings.push(TRUNCATED.to_owned());
     }
@@ -57,6 +61,33 @@ pub(crate) fn understand(source: &dyn ByteSource, media_type: &MediaType, limits
     };
     facts.duration_ms = duration.and_then(|micros| u64::try_from((micros + 500) / 1000).ok());
     Ok(facts)
+}
+
+/// What the readers of audio tags know better: they tell apart what FFmpeg mixes.
+#[cfg(feature = "metadata")]
+fn add_tags(
+    facts: &mut Facts,
+    source: &dyn ByteSource,
+    media_type: &MediaType,
+    limits: &Limits,
+) -> Result<()> {
+    match crate::metadata::audio(source, media_type, limits) {
+        Ok(read) => {
+            facts.has_cover = read.has_cover;
+            facts.captured = read.captured;
+            if !read.tags.is_empty() {
+                facts.tags = read.tags;
+            }
+            Ok(())
+        }
+        Err(error) if error.kind() == medianest_core::ErrorKind::Media => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(not(feature = "metadata"))]
+fn add_tags(_: &mut Facts, _: &dyn ByteSource, _: &MediaType, _: &Limits) -> Result<()> {
+    Ok(())
 }
 
 /// Video when there are moving pictures, audio when there is only sound.

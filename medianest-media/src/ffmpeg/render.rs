@@ -14,6 +14,10 @@ use medianest_core::{
     ByteSource, Error, Facts, Limits, MediaKind, PartSink, RenderTask, RenditionInfo, Result, StreamKind,
     Variant,
 };
+use std::collections::VecDeque;
+
+/// Packets of pictures that tell the frame rate.
+const LOOK_AHEAD: usize = 32;
 
 /// Makes rungs, sound and waveforms of a video or an audio file with one decode.
 ///
@@ -34,12 +38,18 @@ pub(crate) fn render(
     let deadline = Deadline::of(limits);
     let mut parts = Parts::new(sink, limits, deadline);
     let mut input = Input::open(source, limits, deadline)?;
-    let streams = input.streams();
+    let mut streams = input.streams();
     let (rungs, wishes) = sort(tasks, &mut parts)?;
     let pictures = probe::main(&streams, StreamKind::Video).filter(|_| !rungs.is_empty());
     let sound = probe::main(&streams, StreamKind::Audio).filter(|_| !wishes.is_empty());
     let used: Vec<usize> = [pictures, sound].into_iter().flatten().map(|stream| stream.index).collect();
     input.keep_only(&used);
+    let pictures = pictures.map(|stream| stream.index);
+    let sound = sound.map(|stream| stream.index);
+    let ahead = match pictures {
+        Some(index) => look_ahead(&mut input, &mut streams[index])?,
+        None => VecDeque::new(),
+    };
 
     // Both tracks of a file start together, also when only one of them is rendered.
     let origin = [StreamKind::Video, StreamKind::Audio]
@@ -51,21 +61,39 @@ pub(crate) fn render(
     let rung_tasks = rungs.iter().map(|(task, ..)| *task).collect::<Vec<_>>();
     let wish_tasks = wishes.iter().map(|(task, _)| *task).collect::<Vec<_>>();
     let ladder = match pictures {
-        Some(stream) => Ladder::new(stream, origin, &rungs, limits, &mut parts),
+        Some(index) => Ladder::new(&streams[index], origin, &rungs, limits, &mut parts),
         None => Err(absent("pictures")),
     };
     let sound = match sound {
-        Some(stream) => Sound::new(stream, origin, is_music, wishes, limits),
+        Some(index) => Sound::new(&streams[index], origin, is_music, wishes, limits),
         None => Err(absent("sound")),
     };
     let mut pass = Pass {
         ladder: keep(ladder, rung_tasks, &mut parts)?,
         sound: keep(sound, wish_tasks, &mut parts)?,
         parts,
+        ahead,
         duration_us: facts.duration_ms.map_or(0, |millis| millis as i64 * 1000),
     };
     pass.run(&mut input, &streams)?;
     pass.finish(facts)
+}
+
+/// Reads a few packets to learn how far apart the frames are, where the container does not tell.
+fn look_ahead(input: &mut Input<'_>, stream: &mut StreamInfo) -> Result<VecDeque<Packet>> {
+    let (mut ahead, mut times) = (VecDeque::new(), Vec::new());
+    while stream.frame_gap_us.is_none() && times.len() < LOOK_AHEAD && ahead.len() < 8 * LOOK_AHEAD {
+        let mut packet = Packet::empty();
+        if input.read(&mut packet)?.is_none() {
+            break;
+        }
+        if packet.stream() == stream.index {
+            times.extend(packet.pts().or(packet.dts()));
+        }
+        ahead.push_back(packet);
+    }
+    stream.learn_frame_gap(times);
+    Ok(ahead)
 }
 
 type Rungs<'a> = Vec<(usize, &'a medianest_core::VideoVariant, u32)>;
@@ -99,13 +127,20 @@ struct Pass<'a, 's> {
     ladder: Option<Ladder<'a>>,
     sound: Option<Sound<'a>>,
     parts: Parts<'s>,
+    /// Packets that were read before the work began.
+    ahead: VecDeque<Packet>,
     duration_us: i64,
 }
 
 impl Pass<'_, '_> {
     fn run(&mut self, input: &mut Input<'_>, streams: &[StreamInfo]) -> Result<()> {
         let mut packet = Packet::empty();
-        while (self.ladder.is_some() || self.sound.is_some()) && input.read(&mut packet)?.is_some() {
+        while self.ladder.is_some() || self.sound.is_some() {
+            match self.ahead.pop_front() {
+                Some(next) => packet = next,
+                None if input.read(&mut packet)?.is_none() => break,
+                None => {}
+            }
             let Some(stream) = streams.get(packet.stream()) else { continue };
             if stream.kind == StreamKind::Video {
                 if let Some(Err(error)) =

@@ -104,6 +104,14 @@ impl StreamInfo {
         }
     }
 
+    /// Learns the distance of its frames from the times of some packets, unless the index told.
+    pub(super) fn learn_frame_gap(&mut self, mut times: Vec<i64>) {
+        times.sort_unstable();
+        let gaps = times.windows(2).map(|pair| pair[1] - pair[0]).filter(|gap| *gap > 0).collect();
+        self.frame_gap_us =
+            self.frame_gap_us.or(median(gaps).map(|gap| self.micros(gap)).filter(|gap| *gap > 0));
+    }
+
     /// A timestamp of this stream in microseconds.
     pub(super) fn micros(&self, timestamp: i64) -> i64 {
         rescale(timestamp, self.time_base)
@@ -167,6 +175,11 @@ pub(super) fn orientation(stream: &ffmpeg_next::Stream<'_>) -> u8 {
     orient::of_matrix(std::array::from_fn(|_| numbers.next().unwrap_or(0)))
 }
 
+fn median(mut values: Vec<i64>) -> Option<i64> {
+    values.sort_unstable();
+    values.get(values.len() / 2).copied()
+}
+
 /// The median distance of frames in microseconds and the end of the last one in bytes, by the index.
 ///
 /// # Safety
@@ -190,8 +203,9 @@ unsafe fn index(stream: *mut AVStream) -> (Option<i64>, Option<u64>) {
                 previous = Some(time);
             }
         }
-        gaps.sort_unstable();
-        let gap = gaps.get(gaps.len() / 2).map(|gap| rescale(*gap, (*stream).time_base.into()));
-        (gap.filter(|gap| *gap > 0), end)
+        // Some indexes are of key frames only.
+        let complete = i64::from(count) == (*stream).nb_frames;
+        let gap = complete.then(|| median(gaps)).flatten();
+        (gap.map(|gap| rescale(gap, (*stream).time_base.into())).filter(|gap| *gap > 0), end)
     }
 }

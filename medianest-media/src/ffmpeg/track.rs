@@ -73,8 +73,15 @@ impl Track {
         self.segmenter.write(packet)
     }
 
-    /// The last part, and what came out: size in bytes of all, rates by the parts that were written.
-    pub(super) fn finish(mut self, content_type: &str, parts: &mut Parts<'_>) -> Result<RenditionInfo> {
+    /// The last part, and what came out of `units`, where that is known better than by the packets:
+    /// after an interruption there may be none. Rates are of the parts that were made now.
+    pub(super) fn finish(
+        mut self,
+        content_type: &str,
+        units: Option<i64>,
+        parts: &mut Parts<'_>,
+    ) -> Result<RenditionInfo> {
+        self.end = units.unwrap_or(self.end);
         if self.pending {
             self.cut(self.end, parts)?;
         }

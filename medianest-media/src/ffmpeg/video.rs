@@ -82,8 +82,8 @@ impl<'a> Ladder<'a> {
         if time / 1_000_000 > self.limits.max_decoded_seconds as i64 {
             return Err(Limits::exceeded("max_decoded_seconds", self.limits.max_decoded_seconds));
         }
-        let length = rescale(frame.packet().duration, self.stream.time_base);
-        self.end = time + if length > 0 { length } else { self.gap };
+        // Some containers declare next to nothing as the length of a frame.
+        self.end = time + rescale(frame.packet().duration, self.stream.time_base).max(self.gap);
         match self.held.replace(frame) {
             Some(held) => self.show(held, |cadence| cadence.until(time), parts),
             None => Ok(()),
@@ -211,7 +211,7 @@ impl Rung {
     fn finish(mut self, parts: &mut Parts<'_>) -> Result<RenditionInfo> {
         self.encoder.send_eof().map_err(failed)?;
         self.drain(parts)?;
-        let mut info = self.track.finish("video/mp4", parts)?;
+        let mut info = self.track.finish("video/mp4", Some(self.cadence.slots()), parts)?;
         (info.width, info.height) = (Some(self.size.0), Some(self.size.1));
         info.frame_rate = Some(self.grid.rate.as_f64());
         Ok(info)
@@ -273,14 +273,17 @@ fn size((width, height): (u32, u32), lines: u32) -> (u32, u32) {
 
 /// The constant rate that frames are laid on: the source's own, or an even part of it.
 fn output_rate(stream: &StreamInfo, max: u32) -> Rate {
-    let near = |rate: &Rate, wanted: f64| (rate.as_f64() / wanted - 1.0).abs() < 0.02;
-    let declared = stream.guessed_rate.or(stream.average_rate).filter(|rate| rate.as_f64() <= 1_000.0);
-    // What most frames last beats what is declared, which for a variable rate is an average.
-    let typical = stream.frame_gap_us.map(|gap| 1e6 / gap as f64);
-    let rate = match (declared, typical) {
-        (Some(declared), Some(typical)) if !near(&declared, typical) => typical,
-        (Some(declared), _) => declared.as_f64(),
-        (None, Some(typical)) => typical,
+    let near = |rate: f64, wanted: f64| (rate / wanted - 1.0).abs() < 0.02;
+    let declared =
+        stream.guessed_rate.or(stream.average_rate).map(Rate::as_f64).filter(|rate| *rate <= 1_000.0);
+    // What most frames last beats what is declared: that is an average where the rate varies, and may
+    // count fields. But it is exact, when it is the same or a multiple.
+    let rate = match (declared, stream.frame_gap_us.map(|gap| 1e6 / gap as f64)) {
+        (Some(declared), Some(typical)) => {
+            let parts = (1..=4).map(|part| declared / f64::from(part));
+            parts.into_iter().find(|part| near(*part, typical)).unwrap_or(typical)
+        }
+        (Some(rate), None) | (None, Some(rate)) => rate,
         (None, None) => 25.0,
     };
     let divisor = (rate / (f64::from(max) * 1.001)).ceil().max(1.0);

@@ -4,8 +4,13 @@ use std::{path::Path, process::Command};
 
 /// What a tool prints on stdout. Whatever it warns of is a failure.
 pub(crate) fn run(tool: &str, arguments: &[&str], folder: &Path) -> String {
+    run_at("warning", tool, arguments, folder)
+}
+
+/// The same, of what is at least as grave as `level`.
+pub(crate) fn run_at(level: &str, tool: &str, arguments: &[&str], folder: &Path) -> String {
     let output = Command::new(tool)
-        .args(["-hide_banner", "-v", "warning"])
+        .args(["-hide_banner", "-v", level])
         .args(arguments)
         .current_dir(folder)
         .output()

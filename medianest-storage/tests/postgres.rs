@@ -1,9 +1,18 @@
 //! [`PostgresCatalog`], against a real server.
 #![cfg(feature = "postgres")]
 
-use medianest_core::catalog::Catalog;
-use medianest_storage::{PostgresBus, PostgresCatalog};
+use futures::{StreamExt, future::join_all};
+use medianest_core::{
+    AssetId, AssetState, Blob, BlobId, BlobKey, Clock, ErrorKind, EventBus, IntentId, JobKind, LibraryId,
+    NewEvent, Recipe, Sha256, SystemClock, TenantId, Topic, Visibility,
+    catalog::{AssetCatalog, Catalog, Intent, JobCatalog, NewAsset, NewLibrary},
+};
+use medianest_storage::{PgPool, PostgresBus, PostgresCatalog};
 use medianest_testkit::postgres::{Database, database};
+use sqlx::Row;
+use std::{collections::BTreeSet, time::Duration};
+
+const TENANT: TenantId = TenantId::DEFAULT;
 
 async fn migrated() -> (PostgresCatalog, Database) {
     let database = database();
@@ -20,3 +29,189 @@ async fn bus() -> (PostgresBus, (PostgresCatalog, Database)) {
 medianest_core::catalog_tests!(postgres, migrated().await);
 medianest_core::identity_tests!(identity, migrated().await);
 medianest_core::event_bus_tests!(notify, bus().await);
+
+async fn staged(catalog: &PostgresCatalog) -> AssetId {
+    let (library, at) = (LibraryId::new(), SystemClock.now());
+    let event = NewEvent::in_library(TENANT, library, "library.created", at, serde_json::json!({}));
+    let (name, owner) = (String::from("shop"), String::from("host"));
+    let new = NewLibrary { id: library, tenant: TENANT, name, owner, recipe: Recipe::standard(), at, event };
+    catalog.create_library(new).await.unwrap();
+    let (id, blob, intent) = (AssetId::new(), BlobId::new(), IntentId::new());
+    let key = BlobKey::original(TENANT, blob);
+    let opened = Intent { id: intent, tenant: TENANT, key: key.clone() };
+    catalog.open_intent(&opened, Duration::from_secs(60)).await.unwrap();
+    let new = NewAsset {
+        intent,
+        id,
+        tenant: TENANT,
+        library,
+        owner: String::from("host"),
+        name: String::from("chair.jpg"),
+        kind: None,
+        blob: Blob { id: blob, key, size: 1, sha256: Sha256([7; 32]), content_type: "image/jpeg".into() },
+        state: AssetState::Staged,
+        failure: None,
+        taken_at: at,
+        expires_after: Some(Duration::from_secs(60)),
+        idempotency_key: None,
+        at,
+        jobs: Vec::new(),
+        events: Vec::new(),
+    };
+    catalog.commit_ingest(new).await.unwrap().asset.id
+}
+
+/// Tables and indexes that are there, beside the system's.
+async fn relations(pool: &PgPool) -> BTreeSet<String> {
+    let rows = sqlx::query("SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace")
+        .fetch_all(pool)
+        .await
+        .unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// In a database that is somebody else's, ours stands beside theirs, and theirs stays as it was.
+#[tokio::test]
+async fn a_guest_touches_nothing_of_its_host() {
+    let database = database();
+    let pool = PgPool::connect(&database.url()).await.unwrap();
+    for theirs in ["users", "jobs", "events", "sessions", "_sqlx_migrations"] {
+        let create = format!(
+            "CREATE TABLE {theirs} (version bigint PRIMARY KEY, data text); INSERT INTO {theirs} VALUES (1, 'theirs')"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&pool).await.unwrap();
+    }
+    let theirs = relations(&pool).await;
+
+    let catalog = PostgresCatalog::from_pool(pool.clone());
+    assert_eq!(catalog.check().await.unwrap_err().code(), "schema_outdated");
+    assert_eq!(relations(&pool).await, theirs, "nothing is made before it is asked for");
+    catalog.migrate().await.unwrap();
+    catalog.check().await.unwrap();
+    staged(&catalog).await;
+
+    let ours: BTreeSet<String> = relations(&pool).await.difference(&theirs).cloned().collect();
+    assert!(ours.contains("medianest_assets"));
+    assert!(ours.iter().all(|name| name.starts_with("medianest_")), "{ours:?}");
+    let others = sqlx::query(
+        "SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace \
+         UNION ALL SELECT count(*) - 1 FROM pg_extension",
+    );
+    assert!(others.fetch_all(&pool).await.unwrap().iter().all(|row| row.get::<i64, _>(0) == 0));
+    for table in ["users", "jobs", "events", "sessions", "_sqlx_migrations"] {
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT data FROM {table}"))).fetch_all(&pool);
+        assert_eq!(rows.await.unwrap().iter().map(|row| row.get(0)).collect::<Vec<String>>(), ["theirs"]);
+    }
+
+    catalog.close().await;
+    assert_eq!(catalog.check().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert!(sqlx::query("SELECT 1").execute(&pool).await.is_ok(), "the pool of the host was closed");
+}
+
+/// The asset belongs to the host's row when, and only when, that is committed.
+#[tokio::test]
+async fn attaching_joins_the_transaction_of_the_host() {
+    let (catalog, database) = migrated().await;
+    let pool = PgPool::connect(&database.url()).await.unwrap();
+    sqlx::query("CREATE TABLE products (id bigint PRIMARY KEY)").execute(&pool).await.unwrap();
+    let asset = staged(&catalog).await;
+    let visible = Visibility::all(TENANT);
+    for commit in [false, true] {
+        let mut transaction = pool.begin().await.unwrap();
+        sqlx::query("INSERT INTO products VALUES (42)").execute(&mut *transaction).await.unwrap();
+        PostgresCatalog::attach_in(&mut transaction, &visible, asset, "products/42").await.unwrap();
+        let taken = PostgresCatalog::attach_in(&mut transaction, &visible, asset, "products/43").await;
+        assert_eq!(taken.unwrap_err().code(), "asset_attached");
+        let missing =
+            PostgresCatalog::attach_in(&mut transaction, &visible, AssetId::new(), "products/42").await;
+        assert_eq!(missing.unwrap_err().code(), "asset_not_found");
+        if commit {
+            transaction.commit().await.unwrap();
+        } else {
+            transaction.rollback().await.unwrap();
+        }
+        let row = catalog.get_asset(&visible, asset).await.unwrap().unwrap();
+        let target = commit.then_some("products/42");
+        assert_eq!((row.attached_to.as_deref(), row.expires_at.is_none()), (target, commit));
+    }
+}
+
+/// Any number of processes may migrate at the same time.
+#[tokio::test]
+async fn migrating_at_the_same_time_happens_once() {
+    let database = database();
+    let url = database.url();
+    let processes = (0..6).map(|_| async {
+        let catalog = PostgresCatalog::connect(&url).await.unwrap();
+        catalog.migrate().await.unwrap();
+        catalog.check().await.unwrap();
+        catalog
+    });
+    let catalogs = join_all(processes).await;
+    sqlx::query("INSERT INTO medianest_migrations VALUES (9999, 'later', '', 0)")
+        .execute(catalogs[0].pool())
+        .await
+        .unwrap();
+    assert_eq!(catalogs[1].check().await.unwrap_err().code(), "schema_too_new");
+    assert_eq!(catalogs[1].migrate().await.unwrap_err().code(), "schema_too_new");
+}
+
+/// Connections that died are replaced, and nobody who calls learns of it.
+#[tokio::test]
+async fn lost_connections_are_replaced() {
+    let (catalog, database) = migrated().await;
+    let killer = PgPool::connect(&database.url()).await.unwrap();
+    for _ in 0..3 {
+        join_all((0..8).map(|_| catalog.queue_stats()))
+            .await
+            .into_iter()
+            .for_each(|stats| drop(stats.unwrap()));
+        sqlx::query(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
+             WHERE datname = current_database() AND application_name = 'medianest'",
+        )
+        .execute(&killer)
+        .await
+        .unwrap();
+        catalog.set_paused(JobKind::Render, true).await.unwrap();
+        catalog.check().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn nobody_at_the_url_is_unavailable() {
+    let error = PostgresCatalog::connect("postgres://nobody@127.0.0.1:1/nothing").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    let error = PostgresCatalog::connect("mysql://").await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::InvalidInput, "invalid_database_url"));
+}
+
+/// A wake-up reaches other processes, also after the connection that listens was lost.
+#[tokio::test]
+async fn wake_ups_go_from_process_to_process() {
+    let (here, database) = migrated().await;
+    let there = PostgresCatalog::connect(&database.url()).await.unwrap();
+    let (here_bus, there_bus) =
+        (PostgresBus::start(here.pool().clone()), PostgresBus::start(there.pool().clone()));
+    let mut woken = there_bus.subscribe(Topic::Jobs);
+    for _ in 0..2 {
+        // The other may not listen yet: who waits is told again, as by the next job.
+        let telling = async {
+            loop {
+                here_bus.wake(Topic::Jobs);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::select! {
+            () = telling => {}
+            told = woken.next() => assert_eq!(told, Some(())),
+        }
+        sqlx::query(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
+             WHERE datname = current_database() AND query LIKE 'LISTEN%'",
+        )
+        .execute(here.pool())
+        .await
+        .unwrap();
+    }
+}

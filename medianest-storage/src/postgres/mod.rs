@@ -74,15 +74,23 @@ impl SqlCatalog<Postgres> {
 }
 
 impl Postgres {
-    async fn acquire(&self) -> Result<PoolConnection<Driver>> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(unavailable());
+    /// A connection; with `asked`, one that has just answered: after one was lost, those that lie idle
+    /// are lost too.
+    async fn acquire(&self, asked: bool) -> Result<PoolConnection<Driver>> {
+        for _ in 0..=self.pool.options().get_max_connections() {
+            if self.closed.load(Ordering::Acquire) {
+                break;
+            }
+            let mut connection = self.pool.acquire().await.map_err(from_sqlx)?;
+            if !asked || connection.ping().await.is_ok() {
+                return Ok(connection);
+            }
         }
-        self.pool.acquire().await.map_err(from_sqlx)
+        Err(unavailable())
     }
 
-    async fn attempt<A, T>(&self, args: &A, command: Command<A, T>) -> Result<T, Failed> {
-        let mut connection = self.acquire().await.map_err(Failed::for_good)?;
+    async fn attempt<A, T>(&self, args: &A, command: Command<A, T>, asked: bool) -> Result<T, Failed> {
+        let mut connection = self.acquire(asked).await.map_err(Failed::for_good)?;
         let mut transaction = connection.begin().await.map_err(|error| Failed::before(from_sqlx(error)))?;
         match command(&mut Conn::Postgres(&mut transaction), args).await {
             // Whether a commit without an answer happened, nobody knows: it is not repeated.
@@ -135,7 +143,7 @@ impl Backend for Postgres {
     {
         let mut attempt = 0;
         loop {
-            let mut connection = self.acquire().await?;
+            let mut connection = self.acquire(attempt > 0).await?;
             match command(&mut Conn::Postgres(&mut connection), &args).await.map_err(Failed::before) {
                 Err(failed) if failed.again && attempt + 1 < ATTEMPTS => {}
                 result => return result.map_err(|failed| failed.error),
@@ -152,7 +160,7 @@ impl Backend for Postgres {
     {
         let mut attempt = 0;
         loop {
-            match self.attempt(&args, command).await {
+            match self.attempt(&args, command, attempt > 0).await {
                 Err(failed) if failed.again && attempt + 1 < ATTEMPTS => {}
                 result => return result.map_err(|failed| failed.error),
             }

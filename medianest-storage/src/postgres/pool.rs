@@ -5,16 +5,18 @@ use sqlx::{
     ConnectOptions, Connection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 const CONNECTIONS: u32 = 10;
 /// A connection that was used a moment ago is taken for alive; others are asked.
 const FRESH: Duration = Duration::from_secs(1);
 
 pub(super) async fn connect(url: &str) -> Result<PgPool> {
-    let options: PgConnectOptions = url.parse().map_err(|source: sqlx::Error| {
-        Error::invalid("invalid_database_url", "not a postgres:// URL").caused_by(source)
-    })?;
+    let invalid = || Error::invalid("invalid_database_url", "not a postgres:// URL");
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return Err(invalid());
+    }
+    let options = PgConnectOptions::from_str(url).map_err(|source| invalid().caused_by(source))?;
     let options = options
         .application_name("medianest")
         .statement_cache_capacity(256)

@@ -52,7 +52,8 @@ impl SqlCatalog<Sqlite> {
     /// # Errors
     /// `Unavailable` when there is no memory or thread for it.
     pub async fn in_memory() -> Result<Self> {
-        let writer = connect(&options().in_memory(true)).await?;
+        // By its name, not by sqlx's flag: that would put also the copies of a backup into memory.
+        let writer = connect(&options().filename(":memory:").create_if_missing(true)).await?;
         Ok(Self { backend: Sqlite { writer: Writer::start(writer), readers: None } })
     }
 

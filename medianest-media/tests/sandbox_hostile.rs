@@ -1,6 +1,7 @@
 //! What a hostile child can do, on a zygote that [`sandbox::init_with`] forked: this program has its
 //! own `main`, as servers have. The "media" of these tests are orders that a processor obeys.
 #![expect(unsafe_code, reason = "a hostile child does what safe code cannot")]
+#![expect(clippy::print_stdout, reason = "a victim talks to its test")]
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use medianest_core::{
@@ -10,13 +11,13 @@ use medianest_core::{
 use medianest_media::sandbox::{self, Sandboxed};
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io::{self, BufRead, BufReader, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     os::fd::FromRawFd,
-    process::ExitCode,
+    process::{Command, ExitCode, Stdio},
     sync::Arc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Does what the media says.
@@ -209,9 +210,15 @@ fn limits() -> String {
     format!("{} {} {}", limit(libc::RLIMIT_CORE), limit(libc::RLIMIT_FSIZE), limit(libc::RLIMIT_NOFILE))
 }
 
+/// Has this program be a server that is going to be killed.
+const VICTIM: &str = "--be-a-victim";
+
 fn main() -> ExitCode {
     // This program is its own helper, too: it goes on only when it was not started as one.
     drop(sandbox::serve_as_helper(Obedient));
+    if std::env::args().nth(1).as_deref() == Some(VICTIM) {
+        victim();
+    }
     sandbox::init_with(Obedient).expect("the first line of main");
     let mut arguments = Arguments::from_args();
     // One after another: they count descriptors. The jobs of one test may still be parallel.
@@ -245,6 +252,7 @@ fn trials() -> Vec<Trial> {
     trial("a_child_is_nobody", nobody);
     trial("jobs_do_not_affect_each_other", parallel);
     trial("nothing_is_left_behind", leaks);
+    trial("nothing_survives_the_server", survivors);
     trial("a_helper_that_died_is_started_again", helper);
     let last = Arc::clone(&bench);
     trials.push(Trial::test("z_without_its_zygote_it_says_so", move || {
@@ -525,10 +533,6 @@ fn parallel(bench: &Bench) {
 
 fn leaks(bench: &Bench) {
     let descriptors = |pid: &str| fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
-    let children = |pid: &str| {
-        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-        children.split_whitespace().count()
-    };
     let zygote = bench.order("zygote").unwrap();
     let before = descriptors("self");
     for round in 0..200 {
@@ -537,9 +541,50 @@ fn leaks(bench: &Bench) {
     }
     assert_eq!(descriptors("self"), before);
     // The last children may be on their way out still; what stays is stdin, stdout and stderr.
-    while children(&zygote) > 0 || descriptors(&zygote) > 3 {
+    eventually(|| children_of(&zygote).is_empty() && descriptors(&zygote) == 3);
+}
+
+fn children_of(pid: &str) -> Vec<String> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    children.split_whitespace().map(str::to_owned).collect()
+}
+
+#[track_caller]
+fn eventually(condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(60), "it does not happen");
         thread::yield_now();
     }
+}
+
+/// Has a job that does not end, and tells who its zygote is.
+fn victim() {
+    sandbox::init_with(Obedient).unwrap();
+    let bench = Bench { sandbox: Sandboxed::new().unwrap() };
+    println!("{}", bench.order("zygote").unwrap());
+    drop(bench.render("spin"));
+}
+
+fn survivors(_: &Bench) {
+    let mut server =
+        Command::new(std::env::current_exe().unwrap()).arg(VICTIM).stdout(Stdio::piped()).spawn().unwrap();
+    let mut zygote = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut zygote).unwrap();
+    let zygote = zygote.trim();
+    eventually(|| !children_of(zygote).is_empty());
+    let child = children_of(zygote).remove(0);
+    server.kill().unwrap();
+    server.wait().unwrap();
+    for pid in [zygote, &child] {
+        eventually(|| fs::metadata(format!("/proc/{pid}")).is_err() || is_zombie(pid));
+    }
+}
+
+/// Dead, but whoever inherited it (in a container, perhaps nobody) has not taken notice.
+fn is_zombie(pid: &str) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.contains("State:\tZ")
 }
 
 fn helper(_: &Bench) {

@@ -122,6 +122,9 @@ fn split(tasks: &[RenderTask]) -> (Pictures<'_>, Others<'_>) {
 pub(crate) fn warm_up() {
     #[cfg(feature = "ffmpeg")]
     crate::ffmpeg::warm_up();
+    // Where its decoders are plug-ins, they are loaded now: a child opens no file.
+    #[cfg(feature = "heif")]
+    std::mem::forget(libheif_rs::LibHeif::new_checked());
 }
 
 /// Fails tasks that do not fit the media.

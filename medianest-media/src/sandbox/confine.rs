@@ -107,8 +107,10 @@ pub(super) fn confine(limits: &Limits, base: u64) -> io::Result<()> {
     limit(Resource::Fsize, 0)?;
     limit(Resource::Core, 0)?;
     // The soft limit kills with a signal that tells why; the hard one follows for who ignores it.
-    let cpu = Rlimit { current: Some(cpu_seconds), maximum: Some(cpu_seconds.saturating_add(1)) };
-    rustix::process::setrlimit(Resource::Cpu, cpu)?;
+    limit(Resource::Cpu, cpu_seconds.saturating_add(1))?;
+    let hard = rustix::process::getrlimit(Resource::Cpu).maximum;
+    let soft = hard.map(|seconds| seconds.saturating_sub(1));
+    rustix::process::setrlimit(Resource::Cpu, Rlimit { current: soft, maximum: hard })?;
     #[cfg(target_env = "gnu")]
     {
         // Each arena reserves 64 MiB of address space.
@@ -142,6 +144,8 @@ fn become_nobody() -> io::Result<()> {
     }
 }
 
+/// Sets a limit for good; one that is lower already stays.
 fn limit(resource: Resource, value: u64) -> io::Result<()> {
+    let value = rustix::process::getrlimit(resource).maximum.map_or(value, |lower| lower.min(value));
     Ok(rustix::process::setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })?)
 }

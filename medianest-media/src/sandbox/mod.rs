@@ -8,10 +8,10 @@
 //!    └────── job socket ──────── └ fork: child  one job; reads and parts go over the socket
 //! ```
 //!
-//! A child has no file, no environment, no way to open either, no network where the system lets us
+//! A child has no environment, no file and no way to open one, no network where the system lets us
 //! take it away, the rights of `nobody` when the server is root, and finite memory and computing time
 //! ([`Limits`](medianest_core::Limits)). It is killed when its deadline has passed, when the job is
-//! called off or when it breaks the protocol, in which every length and every word is checked.
+//! called off, or when it breaks the protocol, in which every length and every word is checked.
 //!
 //! # Use
 //!

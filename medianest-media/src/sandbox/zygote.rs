@@ -53,6 +53,7 @@ struct Job {
 
 impl<'a, P: MediaProcessor> Zygote<'a, P> {
     fn ready(processor: &'a P) -> io::Result<Self> {
+        rustix::thread::set_name(c"media-zygote")?;
         confine::ignore_signals();
         confine::forget_environment();
         confine::silence()?;
@@ -114,6 +115,7 @@ impl<'a, P: MediaProcessor> Zygote<'a, P> {
 
     fn be_child(&self, job: Job) -> ! {
         let serve = || -> io::Result<()> {
+            rustix::thread::set_name(c"media-decoder")?;
             stdio::dup2_stderr(&job.stderr)?;
             confine::keep_only(&job.socket)?;
             let socket = UnixStream::from(stdio::stdin().try_clone_to_owned()?);

@@ -22,6 +22,13 @@ const PART: usize = 1024 * 1024;
 /// Holds what is being written; no [`BlobKey`] has an `@`.
 const STAGING: &str = "@staging";
 
+/// A part on its way to the disk, with its buffer to use again.
+type Writing = JoinHandle<io::Result<(Staged, Vec<u8>)>>;
+
+async fn written(write: Writing) -> Result<(Staged, Vec<u8>)> {
+    write.await.map_err(from_join)?.map_err(from_io)
+}
+
 /// Writes files that appear under their name as a whole, durably, or not at all.
 ///
 /// `LocalFileSystem` of object_store does so too, but puts unfinished files beside finished ones, where
@@ -60,37 +67,30 @@ impl LocalWriter {
     }
 
     pub(super) async fn put(self: &Arc<Self>, key: &BlobKey, mut parts: Parts) -> Result<u64> {
-        let path = self.root.join(key.as_str());
         let (mut part, mut size) = (Vec::new(), 0);
-        let mut writing: Option<JoinHandle<io::Result<(Staged, Vec<u8>)>>> = None;
+        let mut writing: Option<Writing> = None;
         loop {
             parts.fill(&mut part, PART).await?;
             size += part.len() as u64;
             let last = part.len() < PART;
             let (staged, spare) = match writing.take() {
-                Some(writing) => writing.await.map_err(from_join)?.map(|(staged, part)| (Some(staged), part)),
-                None => Ok((None, Vec::new())),
-            }
-            .map_err(from_io)?;
-            let (writer, path) = (Arc::clone(self), path.clone());
-            let write = move || {
+                Some(write) => written(write).await.map(|(staged, part)| (Some(staged), part))?,
+                None => (None, Vec::new()),
+            };
+            let (writer, path) = (Arc::clone(self), self.root.join(key.as_str()));
+            let write = spawn_blocking(move || {
                 let mut staged = staged.map_or_else(|| writer.stage(), Ok)?;
                 staged.file.write_all(&part)?;
                 if last {
                     staged.publish(&path)?;
                 }
                 Ok((staged, part))
-            };
-            writing = Some(spawn_blocking(write));
+            });
             if last {
-                break;
+                return written(write).await.map(|_| size);
             }
-            part = spare;
+            (writing, part) = (Some(write), spare);
         }
-        if let Some(writing) = writing {
-            writing.await.map_err(from_join)?.map_err(from_io)?;
-        }
-        Ok(size)
     }
 
     fn stage(self: Arc<Self>) -> io::Result<Staged> {

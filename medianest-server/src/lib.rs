@@ -34,14 +34,28 @@
 mod api;
 mod body;
 mod caller;
+#[cfg(feature = "standalone")]
+mod cli;
+#[cfg(feature = "standalone")]
+mod composition;
+#[cfg(feature = "standalone")]
+pub mod config;
 mod csrf;
+#[cfg(feature = "standalone")]
+mod data_dir;
 mod edge;
 mod forward;
 mod problem;
 mod routes;
+#[cfg(feature = "standalone")]
+mod serving;
 mod site;
 mod state;
+#[cfg(feature = "standalone")]
+mod system;
 
+#[cfg(feature = "standalone")]
+pub use cli::run;
 pub use problem::{FieldError, Problem};
 pub use routes::{api_routes, openapi_document, routes};
 pub use state::{Settings, State};

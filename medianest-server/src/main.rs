@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `medianest`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    medianest_server::run()
+}

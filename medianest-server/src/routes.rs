@@ -14,7 +14,7 @@ use poem::{
     middleware::Compression,
 };
 use poem_openapi::OpenApi;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// All routes, to be served or to be mounted at the root of a poem application: `/api/v1`, signed
 /// delivery below `/media`, health, metrics, documentation, keys, and the page at `/`.
@@ -26,7 +26,7 @@ pub fn routes(state: State) -> impl Endpoint<Output = Response> {
         .at("/health/live", get(site::live))
         .at("/health/ready", get(site::ready))
         .at("/metrics", get(site::metrics))
-        .at("/openapi.json", get(make_sync(|_| json(openapi_document()))))
+        .at("/openapi.json", get(document()))
         .at("/.well-known/jwks.json", get(jwks(&state)))
         .at("/docs", get(site::Docs::new(|| api::described().scalar_html())).with(Compression::new()))
         .nest_no_strip("/", get(site::Page).with(Compression::new()));
@@ -56,6 +56,12 @@ async fn signed(delivery: MediaService, request: Request) -> poem::Result<Respon
 /// The OpenAPI document of `/api/v1`.
 pub fn openapi_document() -> String {
     api::described().spec()
+}
+
+/// The document, made when it is first asked for.
+fn document() -> impl Endpoint + 'static {
+    let made = OnceLock::new();
+    make_sync(move |_| json(made.get_or_init(openapi_document).clone()))
 }
 
 /// The keys that tokens are verified with; none, where users are kept elsewhere.

@@ -3,6 +3,7 @@ use medianest_core::{
     auth::{Accounts, Authenticator},
 };
 use std::{fmt, sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
 
 /// What the routes need: an engine, and somebody who knows the callers.
 #[derive(Clone, Debug)]
@@ -12,13 +13,21 @@ pub struct State {
     pub(crate) accounts: Option<Arc<Accounts>>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) metrics: Option<Metrics>,
+    pub(crate) stop: CancellationToken,
 }
 
 impl State {
     /// Routes over an engine, for callers that `authenticator` knows. A host's middleware may also put
     /// a [`Principal`](medianest_core::Principal) into the data of a request; then nobody else is asked.
     pub fn new(engine: Engine, authenticator: Arc<dyn Authenticator>) -> Self {
-        Self { engine, authenticator, accounts: None, settings: Arc::default(), metrics: None }
+        Self {
+            engine,
+            authenticator,
+            accounts: None,
+            settings: Arc::default(),
+            metrics: None,
+            stop: CancellationToken::new(),
+        }
     }
 
     /// Routes with users of ours: sign-in, sessions, users. Without, these answer 404.
@@ -31,6 +40,13 @@ impl State {
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = Arc::new(settings);
+        self
+    }
+
+    /// When this is cancelled, event streams end, which otherwise go on for ever.
+    #[must_use]
+    pub fn shutdown(mut self, stop: CancellationToken) -> Self {
+        self.stop = stop;
         self
     }
 

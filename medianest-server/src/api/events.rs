@@ -1,19 +1,24 @@
 use super::{Group, model::EventBody};
 use crate::{State, caller::Caller, forward, problem::problems};
+use futures::StreamExt;
 use medianest_core::http::MediaService;
-use poem::{IntoResponse, Request, Response};
+use poem::{Body, IntoResponse, Request, Response};
 use poem_openapi::{
     ApiResponse, OpenApi,
     param::{Header, Query},
     registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
     types::Type,
 };
+use tokio_util::sync::CancellationToken;
 
-pub(crate) struct EventsApi(MediaService);
+pub(crate) struct EventsApi {
+    service: MediaService,
+    stop: CancellationToken,
+}
 
 impl EventsApi {
     pub(super) fn new(state: &State) -> Self {
-        Self(forward::service(state))
+        Self { service: forward::service(state), stop: state.stop.clone() }
     }
 }
 
@@ -69,6 +74,10 @@ impl EventsApi {
         #[oai(name = "after")]
         _after: Query<Option<String>>,
     ) -> Result<Stream, WatchProblem> {
-        Ok(Stream(forward::read(&self.0, request, "/events", Some(caller)).await?))
+        let mut response = forward::read(&self.service, request, "/events", Some(caller)).await?;
+        let events = response.take_body().into_bytes_stream();
+        let stopped = self.stop.clone().cancelled_owned();
+        response.set_body(Body::from_bytes_stream(events.take_until(stopped)));
+        Ok(Stream(response))
     }
 }

@@ -1,10 +1,10 @@
 use super::{
     Group, expected_version,
-    model::{LibraryBody, LibraryChangeBody, PageBody, Text, version_tag},
+    model::{AssetBody, LibraryBody, LibraryChangeBody, PageBody, Text, version_tag},
     page,
 };
 use crate::{State, caller::Caller, problem::problems};
-use medianest_core::{Library, LibraryId};
+use medianest_core::{Error, Library, LibraryId, Sha256};
 use poem_openapi::{
     ApiResponse, OpenApi,
     param::{Header, Path, Query},
@@ -112,5 +112,23 @@ impl LibrariesApi {
     async fn delete(&self, caller: Caller, id: Path<Text<LibraryId>>) -> Result<Deleted, DeleteProblem> {
         caller.media(&self.0).delete_library(id.0.0).await?;
         Ok(Deleted::Done)
+    }
+
+    /// An asset of a library that has exactly these bytes
+    ///
+    /// To find out before an upload whether it is needed. What is in the trash does not count.
+    #[oai(path = "/libraries/:id/originals/:sha256", method = "get", operation_id = "findOriginal")]
+    async fn find_original(
+        &self,
+        caller: Caller,
+        id: Path<Text<LibraryId>>,
+        /// SHA-256 of the bytes, in hexadecimal digits.
+        sha256: Path<Text<Sha256>>,
+        /// How many bytes they are.
+        size: Query<u64>,
+    ) -> Result<Json<AssetBody>, GetProblem> {
+        let found = caller.media(&self.0).find_original(id.0.0, &sha256.0.0, size.0).await?;
+        let asset = found.ok_or_else(|| Error::not_found("asset", sha256.0.0))?;
+        Ok(Json(asset.into()))
     }
 }

@@ -1,6 +1,6 @@
 use super::{
     Group, accounts,
-    model::{MeBody, MeChangeBody},
+    model::{LibraryBody, MeBody, MeChangeBody},
 };
 use crate::{
     State,
@@ -14,6 +14,7 @@ pub(crate) struct MeApi(pub(super) State);
 problems! {
     GetProblem: 401;
     ChangeProblem: 401 403 404 415;
+    LibraryProblem: 401 403;
 }
 
 #[OpenApi(tag = "Group::People")]
@@ -35,5 +36,13 @@ impl MeApi {
         let principal = caller.principal();
         let user = accounts(&self.0)?.rename_own(principal, &body.0.name).await?;
         Ok(Json(MeBody::new(principal.clone(), Some(user))))
+    }
+
+    /// One's own library, where uploads go that name none
+    ///
+    /// Made when it is first asked for.
+    #[oai(path = "/me/library", method = "get", operation_id = "getMyLibrary")]
+    async fn library(&self, caller: Caller) -> Result<Json<LibraryBody>, LibraryProblem> {
+        Ok(Json(caller.media(&self.0).own_library().await?.into()))
     }
 }

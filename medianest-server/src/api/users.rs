@@ -45,11 +45,18 @@ impl UsersApi {
     async fn list(
         &self,
         caller: Caller,
+        /// Only the one with this login, in any case of letters.
+        login: Query<Option<String>>,
         /// Rows at most, 1 to 200.
         limit: Query<Option<u32>>,
         /// Where the page starts, as a previous page said.
         cursor: Query<Option<String>>,
     ) -> Result<Json<PageBody<UserBody>>, ListProblem> {
+        if let Some(login) = login.0 {
+            let found = accounts(&self.0)?.find_user(caller.principal(), &login).await?;
+            let items = found.into_iter().map(Into::into).collect();
+            return Ok(Json(PageBody { items, next_cursor: None }));
+        }
         let users = accounts(&self.0)?.list_users(caller.principal(), &page(limit.0, cursor.0)?).await?;
         Ok(Json(PageBody::of(users)))
     }

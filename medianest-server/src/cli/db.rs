@@ -1,0 +1,31 @@
+use super::output;
+use crate::{
+    composition::{Migrate, compose},
+    config::Config,
+};
+use clap::Subcommand;
+use medianest_core::Result;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Create or upgrade the tables; SQLite is copied aside before.
+    Migrate,
+    /// Say whether the database answers and its tables are up to date.
+    Check,
+}
+
+pub(super) async fn run(config: Config, command: Command) -> Result<()> {
+    match command {
+        Command::Migrate => {
+            let nest = compose(&config, Migrate::Yes).await?;
+            nest.engine.catalog().close().await;
+            output::line("the tables are up to date")
+        }
+        Command::Check => {
+            let nest = compose(&config, Migrate::No).await?;
+            let time = nest.engine.catalog().check().await?;
+            nest.engine.catalog().close().await;
+            output::line(format_args!("the tables are up to date; the database's time is {time}"))
+        }
+    }
+}

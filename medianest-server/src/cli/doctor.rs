@@ -1,0 +1,96 @@
+use super::output;
+use crate::{
+    composition::{Migrate, compose, sandbox_report},
+    config::Config,
+};
+use medianest_core::{Error, Result};
+use serde::Serialize;
+use std::process::Command;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Check {
+    name: &'static str,
+    fine: bool,
+    detail: String,
+}
+
+impl Check {
+    fn of(name: &'static str, result: Result<String>) -> Self {
+        match result {
+            Ok(detail) => Self { name, fine: true, detail },
+            Err(error) => Self { name, fine: false, detail: error.report() },
+        }
+    }
+}
+
+pub(super) async fn run(config: Config, args: Args) -> Result<()> {
+    let checks = [
+        Check::of("data directory", data_dir(&config)),
+        Check::of("database", database(&config).await),
+        Check::of(
+            "sandbox",
+            sandbox_report().map(|report| {
+                report.unwrap_or_else(|| "none on this system: media is decoded in this process".into())
+            }),
+        ),
+        Check::of("FFmpeg", ffmpeg()),
+    ];
+    if args.json {
+        output::json(&checks)?;
+    } else {
+        for check in &checks {
+            output::line(format_args!(
+                "{} {}: {}",
+                if check.fine { "ok  " } else { "FAIL" },
+                check.name,
+                check.detail
+            ))?;
+        }
+    }
+    match checks.iter().all(|check| check.fine) {
+        true => Ok(()),
+        false => Err(Error::invalid("unhealthy", "not everything is as it should be; see above")),
+    }
+}
+
+fn data_dir(config: &Config) -> Result<String> {
+    crate::data_dir::create(&config.data_dir)?;
+    let probe = config.data_dir.join("doctor.probe");
+    std::fs::write(&probe, b"x").and_then(|()| std::fs::remove_file(&probe)).map_err(|source| {
+        Error::invalid("data_dir", "the data directory cannot be written to").caused_by(source)
+    })?;
+    Ok(config.data_dir.display().to_string())
+}
+
+async fn database(config: &Config) -> Result<String> {
+    match compose(config, Migrate::No).await {
+        Ok(nest) => {
+            let time = nest.engine.catalog().check().await?;
+            nest.engine.catalog().close().await;
+            Ok(format!("answers, its time is {time}"))
+        }
+        // Whoever owns it looks after it.
+        Err(error) if error.code() == "data_dir_in_use" => Ok("a server is running on it".into()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The libraries are linked in; the program, when it is there, tells what they can do.
+fn ffmpeg() -> Result<String> {
+    let listed = Command::new("ffmpeg").args(["-hide_banner", "-encoders"]).output();
+    let Ok(listed) = listed else {
+        return Ok("linked in; the program ffmpeg is not there to be asked".into());
+    };
+    let encoders = String::from_utf8_lossy(&listed.stdout).into_owned();
+    if encoders.contains("libx264") {
+        return Ok("has libx264 and encodes video".into());
+    }
+    Err(Error::invalid("no_x264", "this FFmpeg has no libx264: videos get no HLS; install one that has it"))
+}

@@ -1,0 +1,132 @@
+//! The commands, one file each.
+
+mod completions;
+mod config;
+mod db;
+mod doctor;
+mod import;
+mod nest;
+mod openapi;
+mod output;
+mod recipe;
+mod serve;
+mod user;
+mod worker;
+
+use crate::config::{Config, Overrides, load};
+use clap::{Parser, Subcommand};
+use medianest_core::{Error, Result};
+use std::{path::PathBuf, process::ExitCode};
+
+/// Media management: put photos, videos and songs in; get them back understood, rendered and findable.
+#[derive(Debug, Parser)]
+#[command(name = "medianest", version, max_term_width = 100)]
+struct Cli {
+    /// The configuration file [default: medianest.toml in the data directory].
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where everything is kept [default: $XDG_DATA_HOME/medianest].
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API and the page, and work on media.
+    Serve(serve::Args),
+    /// Work on media only, beside servers on the same PostgreSQL database.
+    Worker(worker::Args),
+    /// Put the photos, videos and songs of a folder in.
+    Import(import::Args),
+    /// Add and look after users.
+    #[command(subcommand)]
+    User(user::Command),
+    /// Look after the database.
+    #[command(subcommand)]
+    Db(db::Command),
+    /// Show or apply what is derived from the assets of a library.
+    #[command(subcommand)]
+    Recipe(recipe::Command),
+    /// Check that everything that is needed is there.
+    Doctor(doctor::Args),
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Show or check the configuration.
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Print a completion script for a shell.
+    Completions(completions::Args),
+}
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    let prepared = crate::composition::before_threads();
+    match prepared.and_then(|()| dispatch(Cli::parse())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<()> {
+    let mut overrides = Overrides { file: cli.config, data_dir: cli.data_dir, ..Overrides::default() };
+    if let Command::Serve(args) = &cli.command {
+        overrides.listen = args.listen;
+        overrides.workers = args.workers;
+    }
+    if let Command::Worker(args) = &cli.command {
+        overrides.workers = args.jobs;
+    }
+    match cli.command {
+        Command::Openapi => openapi::run(),
+        Command::Completions(args) => completions::run(&args),
+        command => {
+            let config = load(&overrides)?;
+            match command {
+                Command::Serve(_) => {
+                    log(&config)?;
+                    runtime()?.block_on(serve::run(config))
+                }
+                Command::Worker(_) => {
+                    log(&config)?;
+                    runtime()?.block_on(worker::run(config))
+                }
+                Command::Import(args) => runtime()?.block_on(import::run(config, args)),
+                Command::User(command) => runtime()?.block_on(user::run(config, command)),
+                Command::Db(command) => runtime()?.block_on(db::run(config, command)),
+                Command::Recipe(command) => runtime()?.block_on(recipe::run(config, command)),
+                Command::Doctor(args) => runtime()?.block_on(doctor::run(config, args)),
+                Command::Config(command) => config::run(&config, &command),
+                Command::Openapi | Command::Completions(_) => Ok(()),
+            }
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Error::internal("the system gives no threads").caused_by(source))
+}
+
+fn log(config: &Config) -> Result<()> {
+    use crate::config::LogFormat;
+    use std::io::IsTerminal;
+    use tracing_subscriber::{EnvFilter, fmt};
+
+    let filter = EnvFilter::try_new(&config.log.filter).map_err(|source| {
+        Error::invalid("configuration", "configuration: log.filter is not a filter, such as info")
+            .caused_by(source)
+    })?;
+    let log = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log.format {
+        LogFormat::Json => log.json().init(),
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+    }
+    Ok(())
+}

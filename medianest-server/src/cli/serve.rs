@@ -1,0 +1,225 @@
+use super::{nest::as_system, output};
+use crate::{
+    composition::{Migrate, Nest, compose},
+    config::{Config, Secret},
+    data_dir, routes,
+    serving::Serving,
+    system,
+};
+use medianest_core::{Error, JobKind, Result, engine::Worker, event_kinds};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use serde_json::json;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The address to listen at [default: 0.0.0.0:8080].
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) listen: Option<SocketAddr>,
+    /// Jobs at the same time; 0 leaves all work to `medianest worker` [default: one for each core].
+    #[arg(long, value_name = "N")]
+    pub(super) workers: Option<usize>,
+}
+
+pub(super) async fn run(config: Config) -> Result<()> {
+    let metrics = PrometheusBuilder::new()
+        .install_recorder()
+        .map_err(|source| Error::internal("cannot keep metrics").caused_by(source))?;
+    let nest = compose(&config, Migrate::Yes).await?;
+    first_run(&nest, &config).await?;
+
+    let stop = stop_signal()?;
+    let listener = TcpListener::bind(config.listen).await.map_err(|source| {
+        Error::invalid("cannot_listen", "cannot listen there; choose another address with --listen")
+            .with("address", config.listen)
+            .caused_by(source)
+    })?;
+    let address = listener.local_addr().unwrap_or(config.listen);
+    let render = metrics.clone();
+    let state = nest.state(&config).metrics(move || render.render()).shutdown(stop.clone());
+
+    let tasks = TaskTracker::new();
+    let serving = Serving::new(&config.http, stop.clone());
+    let local = Arc::new(as_system(routes(state.clone())));
+    let endpoint = Arc::new(routes(state));
+    tasks.spawn({
+        let serving = serving.clone();
+        async move { serving.tcp(listener, endpoint).await }
+    });
+    #[cfg(unix)]
+    if config.database_url()?.is_none() {
+        let listener = listen_locally(&config)?;
+        let serving = serving.clone();
+        tasks.spawn(async move { serving.local(listener, local).await });
+    }
+    work(&nest, &config, &tasks, &stop);
+    tasks.spawn(system::watch_health(nest.engine.clone(), stop.clone()));
+    tasks.spawn(system::trim_sessions(Arc::clone(&nest.identity), stop.clone()));
+    tasks.spawn(upkeep(metrics, stop.clone()));
+    announce(&config, address)?;
+    system::tell(&nest.engine, event_kinds::SYSTEM_STARTED, json!({ "role": "serve" })).await;
+
+    stop.cancelled().await;
+    tracing::info!("stopping");
+    system::tell(&nest.engine, event_kinds::SYSTEM_STOPPING, json!({ "role": "serve" })).await;
+    serving.drained().await;
+    tasks.close();
+    tasks.wait().await;
+    nest.engine.catalog().close().await;
+    #[cfg(unix)]
+    std::fs::remove_file(data_dir::socket(&config.data_dir)).ok();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Work on media in this process, or at least what some process must do.
+pub(super) fn work(nest: &Nest, config: &Config, tasks: &TaskTracker, stop: &CancellationToken) {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = config.workers.jobs.unwrap_or(cores);
+    if jobs == 0 {
+        tasks.spawn(nest.engine.housekeeping().shutdown(stop.clone()).run());
+        return;
+    }
+    let transcodes = config.workers.transcodes.unwrap_or(1).min(jobs);
+    let worker: Worker = nest
+        .engine
+        .worker()
+        .concurrency(JobKind::Understand, jobs)
+        .concurrency(JobKind::Render, jobs)
+        .concurrency(JobKind::Transcode, transcodes)
+        .grace(Duration::from_secs(config.http.grace_seconds.into()))
+        .shutdown(stop.clone());
+    tasks.spawn(async move {
+        if let Err(error) = worker.run().await {
+            tracing::error!(error = %error.report(), "the worker ended");
+        }
+    });
+}
+
+/// Cancelled by the first signal to end; the second one ends the process at once.
+pub(super) fn stop_signal() -> Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let mut signals =
+        Signals::new().map_err(|source| Error::internal("cannot wait for signals").caused_by(source))?;
+    tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            signals.next().await;
+            stop.cancel();
+            signals.next().await;
+            tracing::warn!("stopping at once");
+            std::process::exit(130);
+        }
+    });
+    Ok(stop)
+}
+
+#[cfg(unix)]
+struct Signals(tokio::signal::unix::Signal, tokio::signal::unix::Signal);
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self(signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.0.recv() => {}
+            _ = self.1.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        tokio::signal::ctrl_c().await.ok();
+    }
+}
+
+/// The first administrator, when there is nobody yet.
+async fn first_run(nest: &Nest, config: &Config) -> Result<()> {
+    let file = &config.accounts.first_admin_password_file;
+    let chosen = match file {
+        Some(file) => {
+            let secret = Secret::read(file, "accounts.first_admin_password_file")?;
+            Some(secret.reveal().to_owned())
+        }
+        None => None,
+    };
+    let is_chosen = chosen.is_some();
+    let created = nest.accounts.create_first_admin(&config.accounts.first_admin, chosen).await?;
+    let Some((user, password)) = created else { return Ok(()) };
+    if is_chosen {
+        return output::line(format_args!("The first administrator is {}.", user.login));
+    }
+    output::line(format_args!(
+        "The first administrator is {}, with the one-time password {password}\n\
+         It is shown only now, and must be changed at the first sign-in.",
+        user.login
+    ))
+}
+
+fn announce(config: &Config, address: SocketAddr) -> Result<()> {
+    output::line(format_args!("Data directory: {}", config.data_dir.display()))?;
+    if let Some(url) = &config.public_url {
+        return output::line(format_args!("MediaNest is ready: {url}"));
+    }
+    let port = address.port();
+    if !address.ip().is_unspecified() {
+        return output::line(format_args!("MediaNest is ready: http://{address}"));
+    }
+    output::line(format_args!("MediaNest is ready: http://localhost:{port}"))?;
+    match lan_address() {
+        Some(ip) => output::line(format_args!("In your network:    http://{}", SocketAddr::new(ip, port))),
+        None => Ok(()),
+    }
+}
+
+/// Our address in the local network: the one that a packet to elsewhere would come from. None is sent.
+fn lan_address() -> Option<std::net::IpAddr> {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    // TEST-NET-1 of RFC 5737: never anybody's.
+    socket.connect("192.0.2.1:9").ok()?;
+    socket
+        .local_addr()
+        .ok()
+        .map(|address| address.ip())
+        .filter(|ip| !ip.is_loopback() && !ip.is_unspecified())
+}
+
+/// The socket for commands beside the server. Its owner is the owner of the directory.
+#[cfg(unix)]
+fn listen_locally(config: &Config) -> Result<tokio::net::UnixListener> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let path = data_dir::socket(&config.data_dir);
+    let failed = |source: std::io::Error| {
+        Error::invalid("local_socket", "cannot listen on the local socket; the path may be too long")
+            .with("path", path.display())
+            .caused_by(source)
+    };
+    // Left behind by a process that was killed: the directory is locked, so nobody listens there.
+    std::fs::remove_file(&path).ok();
+    let listener = tokio::net::UnixListener::bind(&path).map_err(failed)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    Ok(listener)
+}
+
+/// Keeps the memory of histograms bounded, which otherwise waits for somebody to read them.
+async fn upkeep(metrics: metrics_exporter_prometheus::PrometheusHandle, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(5))).await.is_some() {
+        metrics.run_upkeep();
+    }
+}

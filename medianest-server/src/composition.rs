@@ -1,0 +1,197 @@
+//! The one file that knows all crates: which catalog, which blobs, which processor.
+
+use crate::{
+    Settings, State,
+    config::{Config, days},
+    data_dir,
+};
+use medianest_core::{
+    Clock, Engine, MediaProcessor, Result, SystemClock,
+    auth::{
+        Accounts, AccountsOptions, CatalogSessions, KeySet, MemorySessions, PasswordOptions, Passwords,
+        SessionStore, TokenOptions, Tokens,
+    },
+    catalog::{Catalog, IdentityCatalog},
+    engine::UrlKey,
+};
+use medianest_storage::{ObjectBlobs, PostgresBus, PostgresCatalog, SqliteCatalog};
+use std::{path::Path, sync::Arc, time::Duration};
+
+/// Sessions that are remembered; each takes a few hundred bytes.
+const REMEMBERED_SESSIONS: usize = 10_000;
+
+/// Everything put together.
+#[derive(Debug)]
+pub(crate) struct Nest {
+    pub(crate) engine: Engine,
+    pub(crate) accounts: Arc<Accounts>,
+    pub(crate) identity: Arc<dyn IdentityCatalog>,
+    /// None where several processes share a database: then any of them may be the one.
+    _lock: Option<data_dir::Lock>,
+}
+
+/// What is done to tables that are older than the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Migrate {
+    /// Upgraded, SQLite after a copy was put aside.
+    Yes,
+    /// Left alone: an error.
+    No,
+}
+
+/// Puts everything together as configured.
+///
+/// # Errors
+/// `data_dir_in_use` when another process owns the data directory; `schema_outdated`; `Unavailable`.
+pub(crate) async fn compose(config: &Config, migrate: Migrate) -> Result<Nest> {
+    data_dir::create(&config.data_dir)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let rows = rows(config, migrate, &clock).await?;
+    let blobs = ObjectBlobs::local(config.media_dir())?;
+    let keys = KeySet::open(&config.keys_dir())?;
+    let url_key = UrlKey::new("k1", data_dir::secret(&config.keys_dir().join("url.key"))?)?;
+
+    let mut builder = Engine::builder()
+        .catalog(Arc::clone(&rows.catalog))
+        .blobs(blobs)
+        .processor(processor()?)
+        .clock(Arc::clone(&clock))
+        .url_key(url_key)
+        .options(config.engine_options());
+    if let Some(bus) = rows.bus {
+        builder = builder.bus(bus);
+    }
+    let mut tokens = TokenOptions::default();
+    tokens.lifetime = Duration::from_secs(u64::from(config.accounts.token_minutes) * 60);
+    let mut options = AccountsOptions::default();
+    options.open_registration = config.accounts.open_registration;
+    options.session_idle = days(config.accounts.session_idle_days);
+    options.cookie_session = days(config.accounts.session_idle_days);
+    options.session_absolute = days(config.accounts.session_days);
+    let accounts = Accounts::new(
+        Arc::clone(&rows.identity),
+        rows.sessions,
+        Arc::new(Passwords::new(&PasswordOptions::default())?),
+        Arc::new(Tokens::new(tokens, keys, Arc::clone(&clock))),
+        clock,
+        options,
+    );
+    Ok(Nest {
+        engine: builder.build()?,
+        accounts: Arc::new(accounts),
+        identity: rows.identity,
+        _lock: rows.lock,
+    })
+}
+
+impl Nest {
+    /// The state of the routes.
+    pub(crate) fn state(&self, config: &Config) -> State {
+        let mut settings = Settings::default();
+        settings.public_url = config.public_url.clone();
+        settings.max_json_bytes = config.http.max_json_bytes;
+        settings.body_timeout = Duration::from_secs(config.http.body_seconds.into());
+        State::with_accounts(self.engine.clone(), Arc::clone(&self.accounts)).settings(settings)
+    }
+}
+
+struct Rows {
+    catalog: Arc<dyn Catalog>,
+    identity: Arc<dyn IdentityCatalog>,
+    sessions: Arc<dyn SessionStore>,
+    bus: Option<Arc<dyn medianest_core::EventBus>>,
+    lock: Option<data_dir::Lock>,
+}
+
+async fn rows(config: &Config, migrate: Migrate, clock: &Arc<dyn Clock>) -> Result<Rows> {
+    let Some(url) = config.database_url()? else {
+        let lock = data_dir::Lock::take(&config.data_dir)?;
+        let file = config.data_dir.join("nest.db");
+        let existed = file.exists();
+        let catalog = Arc::new(SqliteCatalog::open(file).await?);
+        upgrade_sqlite(&catalog, existed, &config.data_dir, migrate, &**clock).await?;
+        return Ok(Rows {
+            identity: Arc::clone(&catalog) as _,
+            sessions: Arc::new(MemorySessions::new(REMEMBERED_SESSIONS, Arc::clone(clock))),
+            catalog,
+            bus: None,
+            lock: Some(lock),
+        });
+    };
+    let catalog = Arc::new(PostgresCatalog::connect(url.reveal()).await?);
+    let bus = PostgresBus::start(catalog.pool().clone());
+    match migrate {
+        Migrate::Yes => catalog.migrate().await?,
+        Migrate::No => drop(catalog.check().await?),
+    }
+    Ok(Rows {
+        identity: Arc::clone(&catalog) as _,
+        sessions: Arc::new(CatalogSessions),
+        bus: Some(Arc::new(bus)),
+        catalog,
+        lock: None,
+    })
+}
+
+/// Upgrades the tables, after a copy of what is there was put aside.
+async fn upgrade_sqlite(
+    catalog: &SqliteCatalog,
+    existed: bool,
+    data_dir: &Path,
+    migrate: Migrate,
+    clock: &dyn Clock,
+) -> Result<()> {
+    let outdated = match catalog.check().await {
+        Ok(_) => return Ok(()),
+        Err(error) if error.code() == "schema_outdated" => error,
+        Err(error) => return Err(error),
+    };
+    if existed && migrate == Migrate::No {
+        return Err(outdated);
+    }
+    if existed {
+        let copies = data_dir.join("backups");
+        data_dir::create(&copies)?;
+        let copy = copies.join(format!("before-upgrade-{}.db", clock.now().as_secs()));
+        catalog.backup_to(&copy).await?;
+        tracing::info!(copy = %copy.display(), "copied the database before upgrading it");
+    }
+    catalog.migrate().await
+}
+
+/// Media is decoded in child processes where the system has what that needs.
+fn processor() -> Result<Arc<dyn MediaProcessor>> {
+    #[cfg(target_os = "linux")]
+    return Ok(Arc::new(medianest_media::sandbox::Sandboxed::new()?));
+    #[cfg(not(target_os = "linux"))]
+    Ok(Arc::new(medianest_media::InProcess))
+}
+
+/// The media type by the first bytes of a file.
+pub(crate) fn is_media(head: &[u8]) -> bool {
+    medianest_media::sniff(head).is_some()
+}
+
+/// Prepares what must be prepared before any thread is started.
+///
+/// # Errors
+/// `sandbox_unavailable`.
+pub(crate) fn before_threads() -> Result<()> {
+    #[cfg(target_os = "linux")]
+    medianest_media::sandbox::init()?;
+    Ok(())
+}
+
+/// What the children that decode media have given up; None where there are none.
+///
+/// # Errors
+/// `sandbox_unavailable`.
+pub(crate) fn sandbox_report() -> Result<Option<String>> {
+    #[cfg(target_os = "linux")]
+    {
+        let measures = medianest_media::sandbox::Sandboxed::new()?.measures()?;
+        Ok(Some(format!("no network: {}, unprivileged: {}", measures.no_network, measures.unprivileged)))
+    }
+    #[cfg(not(target_os = "linux"))]
+    Ok(None)
+}

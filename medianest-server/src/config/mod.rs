@@ -1,0 +1,276 @@
+//! What can be configured: one TOML file, `MEDIANEST_…` variables over it, flags over those.
+//! Unknown keys are errors; secrets come from files and are never shown.
+
+mod load;
+mod secret;
+
+pub use load::{Overrides, load};
+pub use secret::Secret;
+
+use medianest_core::{Error, Limits, Result, engine::EngineOptions};
+use serde::{Deserialize, Serialize};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+/// The configuration of the program. Variables are named after the keys, with two underscores between
+/// levels: `MEDIANEST_LISTEN`, `MEDIANEST_ACCOUNTS__OPEN_REGISTRATION`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where everything is kept that is not elsewhere: the database, media, keys.
+    pub data_dir: PathBuf,
+    /// The address to listen at.
+    pub listen: SocketAddr,
+    /// Where people reach the server from outside, when a proxy stands before it
+    /// (`https://media.example.org`). With `https`, cookies are for secure connections only.
+    pub public_url: Option<String>,
+    /// Where rows are kept; by default SQLite in the data directory.
+    pub database: Database,
+    /// What works on media in this process.
+    pub workers: Workers,
+    /// Users and their sessions.
+    pub accounts: Accounts,
+    /// How long what nobody needs is kept, and how much may come in.
+    pub storage: Storage,
+    /// What one piece of media may cost.
+    pub limits: Limits,
+    /// Limits of connections and requests.
+    pub http: Http,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+/// Where rows are kept.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// `postgres://user@host/database`; without it, SQLite in the data directory.
+    pub url: Option<Secret>,
+    /// A file that holds the URL, instead.
+    pub url_file: Option<PathBuf>,
+}
+
+/// What works on media in this process.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Workers {
+    /// Jobs at the same time; 0 leaves all work to `medianest worker`. By default one for each core.
+    pub jobs: Option<usize>,
+    /// Of these, jobs that transcode. By default one: it uses several cores by itself.
+    pub transcodes: Option<usize>,
+}
+
+/// Users and their sessions.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Accounts {
+    /// Whether anybody may register.
+    pub open_registration: bool,
+    /// What the first administrator signs in with.
+    pub first_admin: String,
+    /// A file with the first administrator's password; by default one is made up and shown once.
+    pub first_admin_password_file: Option<PathBuf>,
+    /// Minutes that an access token is good for.
+    pub token_minutes: u32,
+    /// Days after which a session ends that is not refreshed.
+    pub session_idle_days: u32,
+    /// Days after which a session ends at the latest.
+    pub session_days: u32,
+    /// Where the keys are that sign tokens and URLs; by default in the data directory. Processes that
+    /// work together need the same.
+    pub keys_dir: Option<PathBuf>,
+}
+
+/// How long what nobody needs is kept, and how much may come in.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storage {
+    /// Where media is kept; by default in the data directory.
+    pub media_dir: Option<PathBuf>,
+    /// Bytes of one upload at most.
+    pub max_upload_bytes: u64,
+    /// Days that the trash keeps an asset.
+    pub trash_days: u32,
+    /// Days that bytes outlive their rows: at least as far back as the database may be restored.
+    pub deleted_days: u32,
+}
+
+/// Limits of connections and requests.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Connections at the same time; more wait.
+    pub max_connections: usize,
+    /// Seconds within which the head of a request must be there, also the first on a connection.
+    pub head_seconds: u32,
+    /// Seconds in which a body may be silent.
+    pub body_seconds: u32,
+    /// Bytes of a JSON body at most.
+    pub max_json_bytes: usize,
+    /// Seconds that requests and jobs may go on after the server was told to stop.
+    pub grace_seconds: u32,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// As in `RUST_LOG`: `info`, `medianest_core=debug,warn`.
+    pub filter: String,
+    /// `text` or `json`.
+    pub format: LogFormat,
+}
+
+/// How lines of the log are written.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: load::default_data_dir(),
+            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
+            public_url: None,
+            database: Database::default(),
+            workers: Workers::default(),
+            accounts: Accounts::default(),
+            storage: Storage::default(),
+            limits: Limits::default(),
+            http: Http::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Default for Accounts {
+    fn default() -> Self {
+        Self {
+            open_registration: false,
+            first_admin: "admin".into(),
+            first_admin_password_file: None,
+            token_minutes: 15,
+            session_idle_days: 14,
+            session_days: 90,
+            keys_dir: None,
+        }
+    }
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { media_dir: None, max_upload_bytes: 64 << 30, trash_days: 30, deleted_days: 7 }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            max_connections: 1024,
+            head_seconds: 15,
+            body_seconds: 30,
+            max_json_bytes: 1 << 20,
+            grace_seconds: 10,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: "info,sqlx=warn".into(), format: LogFormat::Text }
+    }
+}
+
+impl Config {
+    /// Checks what the types do not.
+    ///
+    /// # Errors
+    /// `configuration`: says which key, and what to do.
+    pub fn check(&self) -> Result<()> {
+        if let Some(url) = &self.public_url {
+            let origin = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+            let plain =
+                origin.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']));
+            if !plain {
+                return wrong(
+                    "public_url",
+                    "must be an address without a path, such as https://media.example.org",
+                );
+            }
+        }
+        if self.database.url.is_some() && self.database.url_file.is_some() {
+            return wrong("database.url", "and database.url_file exclude each other; remove one");
+        }
+        let positive = [
+            ("http.max_connections", self.http.max_connections as u64),
+            ("http.head_seconds", u64::from(self.http.head_seconds)),
+            ("http.body_seconds", u64::from(self.http.body_seconds)),
+            ("http.max_json_bytes", self.http.max_json_bytes as u64),
+            ("storage.max_upload_bytes", self.storage.max_upload_bytes),
+            ("accounts.token_minutes", u64::from(self.accounts.token_minutes)),
+            ("accounts.session_idle_days", u64::from(self.accounts.session_idle_days)),
+            ("accounts.session_days", u64::from(self.accounts.session_days)),
+        ];
+        for (key, value) in positive {
+            if value == 0 {
+                return wrong(key, "must be above zero");
+            }
+        }
+        if self.accounts.token_minutes > 24 * 60 {
+            return wrong("accounts.token_minutes", "must be at most 1440, which is a day");
+        }
+        Ok(())
+    }
+
+    /// The URL of PostgreSQL; None for SQLite.
+    ///
+    /// # Errors
+    /// `configuration` when the file cannot be read, or it is no such URL.
+    pub fn database_url(&self) -> Result<Option<Secret>> {
+        let url = match (&self.database.url, &self.database.url_file) {
+            (Some(url), _) => url.clone(),
+            (None, Some(file)) => Secret::read(file, "database.url_file")?,
+            (None, None) => return Ok(None),
+        };
+        if !url.reveal().starts_with("postgres://") && !url.reveal().starts_with("postgresql://") {
+            return wrong("database.url", "must begin with postgres://");
+        }
+        Ok(Some(url))
+    }
+
+    /// Where media is kept.
+    pub fn media_dir(&self) -> PathBuf {
+        self.storage.media_dir.clone().unwrap_or_else(|| self.data_dir.join("media"))
+    }
+
+    /// Where keys are kept.
+    pub fn keys_dir(&self) -> PathBuf {
+        self.accounts.keys_dir.clone().unwrap_or_else(|| self.data_dir.join("keys"))
+    }
+
+    /// The engine's part of it.
+    pub fn engine_options(&self) -> EngineOptions {
+        let mut options = EngineOptions::default();
+        options.limits = self.limits.clone();
+        options.max_upload_bytes = self.storage.max_upload_bytes;
+        options.trash_retention = days(self.storage.trash_days);
+        options.delete_retention = days(self.storage.deleted_days);
+        options
+    }
+}
+
+pub(crate) fn days(count: u32) -> Duration {
+    Duration::from_secs(u64::from(count) * 24 * 3600)
+}
+
+fn wrong<T>(key: &str, message: &str) -> Result<T> {
+    Err(Error::invalid("configuration", format!("configuration: {key} {message}")))
+}

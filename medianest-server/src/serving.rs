@@ -1,0 +1,156 @@
+//! Connections: HTTP/1.1 over TCP and over a local socket, with limits on all that a client can make
+//! the server hold, and an orderly end.
+//!
+//! poem's own server gives no time limit for the head of a request, so that a handful of slow clients
+//! could hold all connections.
+
+use crate::config::Http;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use poem::{
+    Addr, Endpoint, Response,
+    web::{LocalAddr, RemoteAddr},
+};
+use std::{convert::Infallible, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    sync::Semaphore,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Bytes of the head of a request; larger ones are answered with 431.
+const MAX_HEAD: usize = 32 << 10;
+/// Bytes that are read at once.
+const BUFFER: usize = 256 << 10;
+
+/// Serves connections until told to stop, then lets requests end within the grace time.
+#[derive(Clone)]
+pub(crate) struct Serving {
+    builder: http1::Builder,
+    connections: Arc<Semaphore>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    grace: Duration,
+}
+
+impl Serving {
+    pub(crate) fn new(limits: &Http, stop: CancellationToken) -> Self {
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(limits.head_seconds.into()))
+            .max_headers(100)
+            .max_header_size(MAX_HEAD)
+            .max_buf_size(BUFFER);
+        Self {
+            builder,
+            connections: Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS))),
+            tasks: TaskTracker::new(),
+            stop,
+            grace: Duration::from_secs(limits.grace_seconds.into()),
+        }
+    }
+
+    /// Accepts connections until told to stop.
+    pub(crate) async fn tcp<E>(&self, listener: TcpListener, endpoint: Arc<E>)
+    where
+        E: Endpoint<Output = Response> + 'static,
+    {
+        loop {
+            let Some(permit) = self.permit().await else { return };
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = self.stop.cancelled() => return,
+            };
+            match accepted {
+                Ok((stream, remote)) => {
+                    stream.set_nodelay(true).ok();
+                    let local = stream.local_addr().map(Addr::from).unwrap_or_default();
+                    self.connection(stream, local, remote.into(), Arc::clone(&endpoint), permit);
+                }
+                Err(error) => self.pause(&error).await,
+            }
+        }
+    }
+
+    /// As [`tcp`](Self::tcp), on a local socket.
+    #[cfg(unix)]
+    pub(crate) async fn local<E>(&self, listener: tokio::net::UnixListener, endpoint: Arc<E>)
+    where
+        E: Endpoint<Output = Response> + 'static,
+    {
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = self.stop.cancelled() => return,
+            };
+            let Some(permit) = self.permit().await else { return };
+            match accepted {
+                Ok((stream, remote)) => {
+                    let remote = Addr::from(remote);
+                    self.connection(stream, remote.clone(), remote, Arc::clone(&endpoint), permit);
+                }
+                Err(error) => self.pause(&error).await,
+            }
+        }
+    }
+
+    /// Waits for the requests that are under way, at most for the grace time.
+    pub(crate) async fn drained(&self) {
+        self.tasks.close();
+        if tokio::time::timeout(self.grace, self.tasks.wait()).await.is_err() {
+            tracing::warn!(connections = self.tasks.len(), "cut off requests that did not end");
+        }
+    }
+
+    async fn permit(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        tokio::select! {
+            permit = Arc::clone(&self.connections).acquire_owned() => permit.ok(),
+            () = self.stop.cancelled() => None,
+        }
+    }
+
+    /// Out of file descriptors, mostly: going on at once would only heat the processor.
+    async fn pause(&self, error: &std::io::Error) {
+        tracing::warn!(%error, "cannot accept a connection");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+
+    fn connection<E, S>(
+        &self,
+        stream: S,
+        local: Addr,
+        remote: Addr,
+        endpoint: Arc<E>,
+        permit: tokio::sync::OwnedSemaphorePermit,
+    ) where
+        E: Endpoint<Output = Response> + 'static,
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let service = service_fn(move |request: http::Request<Incoming>| {
+            let (endpoint, local, remote) = (Arc::clone(&endpoint), local.clone(), remote.clone());
+            async move {
+                let request = (request, LocalAddr(local), RemoteAddr(remote), http::uri::Scheme::HTTP).into();
+                let response = endpoint.get_response(request).await;
+                Ok::<http::Response<_>, Infallible>(response.into())
+            }
+        });
+        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            let _permit = permit;
+            let mut connection = std::pin::pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = stop.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection ended early");
+            }
+        });
+    }
+}

@@ -1,1 +1,8 @@
-//! benches
+//! The data that benchmarks and load scripts run on: a library of made-up assets with real-looking
+//! names, the same as the one that the Node peer is filled with.
+
+mod fill;
+mod words;
+
+pub use fill::{Filled, fill};
+pub use words::Words;

@@ -1,11 +1,47 @@
-//! storage
+//! Where [MediaNest](https://github.com/medianest/medianest) keeps its state: rows in SQLite or
+//! PostgreSQL, bytes in files or memory.
+//!
+//! Both catalogs implement everything in [`medianest_core::catalog`], from the same statements, and are
+//! proven by the same suites. Neither migrates by itself: the program decides when.
+//!
+//! ```
+//! use medianest_core::{Clock, LibraryId, NewEvent, PageRequest, Recipe, SystemClock, TenantId, Visibility};
+//! use medianest_core::catalog::{AssetCatalog, Catalog, NewLibrary};
+//! use medianest_storage::SqliteCatalog;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> medianest_core::Result<()> {
+//! let catalog = SqliteCatalog::in_memory().await?; // or open("nest/catalog.db")
+//! catalog.migrate().await?;
+//!
+//! let (id, tenant, at) = (LibraryId::new(), TenantId::DEFAULT, SystemClock.now());
+//! let event = NewEvent::in_library(tenant, id, "library.created", at, serde_json::json!({}));
+//! let (name, owner) = ("holidays".to_owned(), "olga".to_owned());
+//! catalog.create_library(NewLibrary { id, tenant, name, owner, recipe: Recipe::standard(), at, event }).await?;
+//!
+//! let visible = Visibility::member(tenant, "olga");
+//! let libraries = catalog.list_libraries(&visible, &PageRequest::first()).await?;
+//! assert_eq!(libraries.items[0].name, "holidays");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Most programs hand them to `medianest_core::Engine` instead of calling them.
+//!
+//! # Features
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `sqlite` (default) | `SqliteCatalog`: a file or memory; SQLite is compiled in |
+//! | `postgres` | `PostgresCatalog` and `PostgresBus`: PostgreSQL 15 or newer, also as a guest in your own database |
+//! | `local` (default) | `ObjectBlobs`: bytes in local files, durably, or in memory |
 
 #[cfg(feature = "local")]
 mod blobs;
-#[cfg(feature = "sql")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 #[macro_use]
 mod sql;
-#[cfg(feature = "sql")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod catalog;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -14,7 +50,7 @@ mod sqlite;
 
 #[cfg(feature = "local")]
 pub use blobs::ObjectBlobs;
-#[cfg(feature = "sql")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use catalog::SqlCatalog;
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, PostgresBus, PostgresCatalog};

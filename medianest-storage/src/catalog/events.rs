@@ -140,7 +140,7 @@ async fn read(
             query.push(")");
         }
     }
-    query.push(" ORDER BY e.position LIMIT ").bind(limit).push(") AS e ON TRUE ORDER BY e.position");
+    query.push(" ORDER BY e.position").limit(limit).push(") AS e ON TRUE ORDER BY e.position");
     let rows = query.all(conn).await?;
 
     let first = rows.first().ok_or_else(|| Error::internal("the event log has no head"))?;

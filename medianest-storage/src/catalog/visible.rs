@@ -1,6 +1,6 @@
 //! Visibility, compiled into statements.
 
-use crate::sql::{Conn, Query, Value};
+use crate::sql::{Conn, Query};
 use medianest_core::{LibraryId, Result, Visibility, VisibleLibraries};
 
 /// The most libraries that are looked through one by one; with more, rows are filtered.
@@ -66,7 +66,7 @@ impl Scope {
                 if let Some(only) = only {
                     query.push(" AND library_id = ").bind(only);
                 }
-                query.push(" LIMIT ").bind(Value::Int(Some(MAX_SCOPES as i64 + 1)));
+                query.limit(MAX_SCOPES as i64 + 1);
                 let rows = query.all(conn).await?;
                 rows.iter().map(crate::sql::Row::value).collect::<Result<Vec<LibraryId>>>()?
             }

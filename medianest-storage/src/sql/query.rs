@@ -29,6 +29,13 @@ impl Query {
         self
     }
 
+    /// Appends a limit: as text, as a plan for any number would be one for many rows.
+    pub(crate) fn limit(&mut self, rows: impl Into<i64>) -> &mut Self {
+        self.text.push_str(" LIMIT ");
+        self.text.push_str(&rows.into().to_string());
+        self
+    }
+
     /// Appends the condition to be one of a set of ids.
     pub(crate) fn any(&mut self, ids: Value) -> &mut Self {
         let (open, close) = match self.dialect {

@@ -33,7 +33,7 @@ pub struct Sqlite {
 }
 
 impl SqlCatalog<Sqlite> {
-    /// Opens a file, which is made when it is not there. Migrates nothing: see
+    /// Opens a file, which is made when it is not there, with its folder. Migrates nothing: see
     /// [`Catalog::migrate`](medianest_core::catalog::Catalog::migrate).
     ///
     /// To be called within a tokio runtime, which runs the writer from then on.
@@ -41,6 +41,14 @@ impl SqlCatalog<Sqlite> {
     /// # Errors
     /// `Unavailable` when the file cannot be opened.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        if let Some(folder) = path.parent() {
+            tokio::fs::create_dir_all(folder).await.map_err(|source| {
+                Error::unavailable("database_unavailable", "cannot make the folder of the database")
+                    .with("folder", folder.display())
+                    .caused_by(source)
+            })?;
+        }
         let options = options().filename(path).journal_mode(SqliteJournalMode::Wal);
         let writer = connect(&options.clone().create_if_missing(true)).await?;
         let readers = Readers::new(options.pragma("query_only", "ON"));

@@ -62,7 +62,7 @@ pub(super) async fn list(
     if let Some(Place { key, id, .. }) = Place::<String>::of(page, BY_NAME)? {
         query.push(" AND (l.name, l.id) > (").bind(key).push(", ").bind(id).push(")");
     }
-    query.push(" ORDER BY l.name, l.id LIMIT ").bind(rows_of(page));
+    query.push(" ORDER BY l.name, l.id").limit(rows_of(page));
     let libraries = query.all(conn).await?.iter().map(read).collect::<Result<Vec<_>>>()?;
     let place = |last: &Library| Place { tag: BY_NAME, key: last.name.clone(), id: last.id.as_uuid() };
     Ok(page_of(libraries, page, place))

@@ -68,11 +68,11 @@ pub(super) async fn list(
                     query.push("SELECT a.id, ").push(walk.column).push(" FROM medianest_assets a WHERE ");
                     push_conditions(&mut query, visible, filter, &walk, after.as_ref(), Some(*library));
                     walk.push_order(&mut query);
-                    query.push(" LIMIT ").bind(limit).push(") AS walked");
+                    query.limit(limit).push(") AS walked");
                 }
                 query.push(") AS a");
                 walk.push_order(&mut query);
-                query.push(" LIMIT ").bind(limit).push(")");
+                query.limit(limit).push(")");
             }
         },
         Scope::Tenant => {
@@ -87,7 +87,7 @@ pub(super) async fn list(
         }
     }
     walk.push_order(&mut query);
-    query.push(" LIMIT ").bind(limit);
+    query.limit(limit);
 
     let assets = query.all(conn).await?.iter().map(asset::read).collect::<Result<Vec<_>>>()?;
     let place = |last: &Asset| Place { tag: walk.tag, key: walk.key(last), id: last.id.as_uuid() };

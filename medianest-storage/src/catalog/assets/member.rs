@@ -91,7 +91,7 @@ pub(super) async fn list(
     if let Some(Place { key, .. }) = Place::<String>::of(page, BY_SUBJECT)? {
         query.push(" AND subject > ").bind(key);
     }
-    query.push(" ORDER BY subject LIMIT ").bind(rows_of(page));
+    query.push(" ORDER BY subject").limit(rows_of(page));
     let members = query.all(conn).await?.iter().map(read).collect::<Result<Vec<_>>>()?;
     let place = |last: &Member| Place { tag: BY_SUBJECT, key: last.subject.clone(), id: Uuid::nil() };
     Ok(page_of(members, page, place))

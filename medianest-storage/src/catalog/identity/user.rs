@@ -94,7 +94,7 @@ pub(super) async fn list(conn: &mut Conn<'_>, tenant: TenantId, page: &PageReque
     if let Some(Place { key, .. }) = Place::<String>::of(page, BY_LOGIN)? {
         query.push(" AND u.login_key > ").bind(key);
     }
-    query.push(" ORDER BY u.login_key LIMIT ").bind(rows_of(page));
+    query.push(" ORDER BY u.login_key").limit(rows_of(page));
     let users = query.all(conn).await?;
     let users = users.iter().map(|row| read(&mut row.columns())).collect::<Result<Vec<_>>>()?;
     let place = |last: &User| Place { tag: BY_LOGIN, key: login_key(&last.login), id: last.id.as_uuid() };

@@ -23,17 +23,20 @@ pub(super) async fn claim(conn: &mut Conn<'_>, claim: &Claim) -> Result<Vec<Job>
             )
             .bind(kind.as_str())
             .push(sql!(" AND j.run_at <= " NOW))
-            .push(" AND NOT EXISTS (SELECT 1 FROM medianest_queues q WHERE q.kind = j.kind AND q.paused)");
+            // Not joined, so that the walk along the index stays one.
+            .push(" AND NOT coalesce((SELECT q.paused FROM medianest_queues q WHERE q.kind = ")
+            .bind(kind.as_str())
+            .push("), FALSE)");
         if let Some(ids) = &claim.ids {
             query.push(" AND j.id").any(ids.iter().copied().collect());
         }
         query
-            .push(" ORDER BY j.priority DESC, j.run_at, j.id LIMIT ")
-            .bind(claim.limit)
+            .push(" ORDER BY j.priority DESC, j.run_at, j.id")
+            .limit(claim.limit)
             .push(sql!(SKIP_LOCKED))
             .push(") AS runnable");
     }
-    query.push(") AS runnable ORDER BY priority DESC, run_at, picked LIMIT ").bind(claim.limit);
+    query.push(") AS runnable ORDER BY priority DESC, run_at, picked").limit(claim.limit);
     query
         .push(sql!(") UPDATE medianest_jobs SET state = 'running', attempt = attempt + 1, progress = 0, \
                     called_off = FALSE, lease_until = " NOW " + "))

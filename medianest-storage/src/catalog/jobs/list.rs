@@ -35,7 +35,7 @@ pub(super) async fn list(
     if let Some(Place { id, .. }) = Place::<()>::of(page, NEWEST)? {
         query.push(" AND id < ").bind(id);
     }
-    query.push(" ORDER BY id DESC LIMIT ").bind(rows_of(page));
+    query.push(" ORDER BY id DESC").limit(rows_of(page));
     let jobs = query.all(conn).await?.iter().map(read).collect::<Result<Vec<_>>>()?;
     Ok(page_of(jobs, page, |last: &Job| Place { tag: NEWEST, key: (), id: last.id.as_uuid() }))
 }

@@ -35,7 +35,7 @@ pub(super) async fn search(
     if let Some(Place { key, .. }) = after {
         found.push(sql!(" AND " { "s.rowid" | "s.seq" } " < ")).bind(key);
     }
-    found.push(sql!(" ORDER BY " { "s.rowid" | "s.seq" } " DESC LIMIT ")).bind(rows_of(page));
+    found.push(sql!(" ORDER BY " { "s.rowid" | "s.seq" } " DESC")).limit(rows_of(page));
 
     let rows = found.all_planned(conn).await?;
     let mut assets = Vec::with_capacity(rows.len());
@@ -57,7 +57,7 @@ pub(super) async fn suggest(
     let scope = Scope::of(conn, visible, None).await?;
     let Some(expression) = expression(visible.tenant, &prefix, &scope, None) else { return Ok(Vec::new()) };
     let mut found = found(conn, "a.name, a.search_text".into(), visible, None, None, expression);
-    found.push(sql!(" ORDER BY " { "s.rowid" | "s.seq" } " DESC LIMIT ")).bind(SAMPLE);
+    found.push(sql!(" ORDER BY " { "s.rowid" | "s.seq" } " DESC")).limit(SAMPLE);
 
     let mut counts: HashMap<String, u32> = HashMap::new();
     for row in found.all_planned(conn).await? {

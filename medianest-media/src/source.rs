@@ -65,6 +65,7 @@ impl std::error::Error for Unreadable {
 
 /// What an I/O error from a parser or decoder means: the source is away, the media ends too early,
 /// or it is damaged.
+#[cfg(feature = "image")]
 pub(crate) fn io_error(error: io::Error) -> Error {
     if is_unreadable(&error) {
         unreadable(error)
@@ -87,6 +88,7 @@ pub(crate) fn unreadable(cause: impl Into<Box<dyn std::error::Error + Send + Syn
     Error::unavailable("source_unreadable", "the bytes cannot be read").caused_by(cause)
 }
 
+#[cfg(feature = "image")]
 pub(crate) fn truncated() -> Error {
     Error::media("truncated", "the media ends too early")
 }
@@ -100,12 +102,14 @@ pub(crate) fn unsupported(message: impl Into<std::borrow::Cow<'static, str>>) ->
 }
 
 /// Whether reading is to be given up instead of making do with what is there.
+#[cfg(feature = "image")]
 pub(crate) fn is_fatal(error: &Error) -> bool {
     error.kind() != ErrorKind::Media
 }
 
 /// All bytes of a source that a decoder needs in memory, when they take at most a quarter of what the
 /// job may use.
+#[cfg(feature = "image")]
 pub(crate) fn read_all(source: &dyn ByteSource, limits: &Limits) -> Result<Vec<u8>> {
     if source.len() > limits.max_memory / 4 {
         return Err(Limits::exceeded("max_memory", limits.max_memory).with("bytes", source.len()));
@@ -114,6 +118,7 @@ pub(crate) fn read_all(source: &dyn ByteSource, limits: &Limits) -> Result<Vec<u
 }
 
 /// Bytes from `offset` on: `count`, or fewer where the source ends.
+#[cfg(feature = "image")]
 pub(crate) fn read_up_to(source: &dyn ByteSource, offset: u64, count: u64) -> Result<Vec<u8>> {
     let count = count.min(source.len().saturating_sub(offset));
     let mut bytes = vec![0; usize::try_from(count).map_err(|_| truncated())?];

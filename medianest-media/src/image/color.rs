@@ -6,8 +6,8 @@ use super::{
 };
 use crate::Picture;
 use moxcms::{
-    CicpColorPrimaries, CicpProfile, ColorProfile, DataColorSpace, MatrixCoefficients, ProfileText, RenderingIntent,
-    Transform8BitExecutor, TransferCharacteristics, TransformOptions,
+    CicpColorPrimaries, CicpProfile, ColorProfile, DataColorSpace, MatrixCoefficients, ProfileText,
+    RenderingIntent, TransferCharacteristics, Transform8BitExecutor, TransformOptions,
 };
 use std::sync::Arc;
 

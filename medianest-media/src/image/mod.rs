@@ -3,6 +3,8 @@
 mod color;
 mod decode;
 mod encode;
+#[cfg(feature = "heif")]
+mod hdr;
 mod header;
 mod orient;
 mod raw;
@@ -14,7 +16,7 @@ pub(crate) use decode::TargetSize;
 pub use thumbnail::thumbnail;
 pub(crate) use variants::write_variants;
 
-use crate::Picture;
+use crate::{Picture, source::unsupported};
 use header::Header;
 use medianest_core::{ByteSource, Facts, ImageVariant, Limits, MediaType, PartSink, Result};
 
@@ -22,16 +24,13 @@ use medianest_core::{ByteSource, Facts, ImageVariant, Limits, MediaType, PartSin
 ///
 /// # Errors
 /// `corrupt`, `truncated`, `limit_exceeded`, `unsupported_codec`; `source_unreadable`.
-pub(crate) fn understand(
-    source: &dyn ByteSource,
-    media_type: &MediaType,
-    limits: &Limits,
-) -> Result<Facts> {
+pub(crate) fn understand(source: &dyn ByteSource, media_type: &MediaType, limits: &Limits) -> Result<Facts> {
     let header = Header::read(source, media_type.format, limits)?;
     let mut facts = Facts::of_type(media_type);
     facts.orientation = header.orientation();
     let (width, height) = orient::shown_size(header.width, header.height, facts.orientation);
-    (facts.width, facts.height) = (Some(width), Some(height));
+    (facts.width, facts.height) =
+        (Some(width).filter(|side| *side > 0), Some(height).filter(|side| *side > 0));
     facts.frames = header.frames;
     facts.duration_ms = header.duration_ms;
     facts.color_profile = color::profile_name(&header);
@@ -53,6 +52,7 @@ pub(crate) fn understand(
 ///
 /// # Errors
 /// `corrupt`, `truncated`, `limit_exceeded`, `unsupported_codec`; `source_unreadable`.
+#[cfg(feature = "metadata")]
 pub(crate) fn decode(
     source: &dyn ByteSource,
     facts: &Facts,
@@ -69,6 +69,9 @@ fn decode_with_warnings(
     target: TargetSize,
 ) -> Result<(Picture, Vec<&'static str>)> {
     let mut header = Header::read(source, &facts.format, limits)?;
+    if header.width == 0 {
+        return Err(unsupported(format!("this build cannot decode {}", facts.format)));
+    }
     let raw = decode::decode(source, &facts.format, &mut header, limits, target)?;
     let orientation = raw.orientation;
     let truncated = raw.truncated || header.warnings.contains(&"truncated");

@@ -8,11 +8,8 @@ pub(super) fn upright(picture: Picture, orientation: u8) -> Picture {
     if !(2..=8).contains(&orientation) {
         return picture;
     }
-    let pixels = if picture.alpha {
-        turned::<4>(&picture, orientation)
-    } else {
-        turned::<3>(&picture, orientation)
-    };
+    let pixels =
+        if picture.alpha { turned::<4>(&picture, orientation) } else { turned::<3>(&picture, orientation) };
     let (width, height) = shown_size(picture.width, picture.height, orientation);
     Picture { width, height, alpha: picture.alpha, pixels }
 }

@@ -23,6 +23,7 @@ pub(super) enum Layout {
     Rgb,
     Rgba,
     /// 0 is no ink.
+    #[cfg_attr(not(feature = "turbojpeg"), expect(dead_code, reason = "other decoders convert it"))]
     Cmyk,
 }
 

@@ -89,9 +89,8 @@ fn resample(
         return Ok(from.clone());
     }
     let pixel_type = if from.alpha { fir::PixelType::U8x4 } else { fir::PixelType::U8x3 };
-    let broken = |error: &dyn std::fmt::Display| {
-        Error::internal("a picture cannot be resized").with("cause", error)
-    };
+    let broken =
+        |error: &dyn std::fmt::Display| Error::internal("a picture cannot be resized").with("cause", error);
     let source = fir::images::ImageRef::new(from.width, from.height, &from.pixels, pixel_type)
         .map_err(|error| broken(&error))?;
     let mut out = fir::images::Image::new(width, height, pixel_type);

@@ -1,4 +1,9 @@
-use super::{TargetSize, decode_with_warnings, encode::encode, resize::{Cascade, Plan}, understand};
+use super::{
+    TargetSize, decode_with_warnings,
+    encode::encode,
+    resize::{Cascade, Plan},
+    understand,
+};
 use crate::sniff;
 use medianest_core::{Error, ImageVariant, Limits, MediaKind, Result};
 

@@ -120,7 +120,8 @@ fn codec(format: &str, file: &TaggedFile) -> &'static str {
 /// The file's own kind of tag first: it beats what else was left in the file.
 fn by_rank(file: &TaggedFile) -> impl Iterator<Item = &Tag> {
     let primary = file.primary_tag();
-    let others = file.tags().iter().filter(move |tag| primary.is_none_or(|first| first.tag_type() != tag.tag_type()));
+    let others =
+        file.tags().iter().filter(move |tag| primary.is_none_or(|first| first.tag_type() != tag.tag_type()));
     primary.into_iter().chain(others)
 }
 

@@ -6,7 +6,7 @@ use time::{Date, Month, PrimitiveDateTime, Time, UtcOffset};
 /// A moment from any of the usual spellings: EXIF (`2008:10:22 16:28:39`), RFC 3339, ISO 8601 with or
 /// without a colon in the zone (`2019-07-24T11:25:40+0300`), with a fraction of a second, without
 /// seconds, or a date alone. None for what is no time, such as the zeros of an unset clock.
-pub(crate) fn parse_date(text: &str) -> Option<Captured> {
+pub(super) fn parse_date(text: &str) -> Option<Captured> {
     let text = text.trim().trim_end_matches('\0').trim_end();
     let mut rest = Cursor(text);
     let date = date(&mut rest)?;
@@ -42,7 +42,8 @@ pub(super) fn parse_offset(text: &str) -> Option<i16> {
 /// The same with a fraction of a second and a zone from fields of their own.
 pub(super) fn with_fields(text: &str, fraction: Option<&str>, offset: Option<&str>) -> Option<Captured> {
     let mut captured = parse_date(text)?;
-    if let Some(digits) = fraction.map(str::trim).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit())) {
+    if let Some(digits) = fraction.map(str::trim).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))
+    {
         let micros = format!("{digits:0<6}").get(..6).and_then(|digits| digits.parse::<i64>().ok())?;
         let second = captured.at.as_micros().div_euclid(1_000_000) * 1_000_000;
         captured.at = Timestamp::from_micros(second + micros);
@@ -110,7 +111,8 @@ impl<'a> Cursor<'a> {
     fn number(&mut self, least: u32, most: u32) -> Option<u32> {
         let end = self.0.bytes().take(most as usize).position(|byte| !byte.is_ascii_digit());
         let end = end.unwrap_or(self.0.len().min(most as usize));
-        let (digits, rest) = self.0.split_at_checked(end).filter(|(digits, _)| digits.len() >= least as usize)?;
+        let (digits, rest) =
+            self.0.split_at_checked(end).filter(|(digits, _)| digits.len() >= least as usize)?;
         self.0 = rest;
         digits.parse().ok()
     }
@@ -144,7 +146,15 @@ mod tests {
         ] {
             assert_eq!(shown(text).as_deref(), Some(expected), "{text}");
         }
-        for nonsense in ["", "0000:00:00 00:00:00", "    :  :     :  :  ", "2019:13:01 00:00:00", "2019-07-24T11:25:40+99:00", "soon", "ä"] {
+        for nonsense in [
+            "",
+            "0000:00:00 00:00:00",
+            "    :  :     :  :  ",
+            "2019:13:01 00:00:00",
+            "2019-07-24T11:25:40+99:00",
+            "soon",
+            "ä",
+        ] {
             assert_eq!(shown(nonsense), None, "{nonsense}");
         }
     }
@@ -155,7 +165,10 @@ mod tests {
         assert_eq!(captured.at.to_string(), "2026-01-07T14:20:14.93Z");
         assert_eq!(captured.offset_minutes, Some(60));
         let captured = with_fields("2018:09:10 12:16:13", Some("023"), None).unwrap();
-        assert_eq!((captured.at.to_string().as_str(), captured.offset_minutes), ("2018-09-10T12:16:13.023Z", None));
+        assert_eq!(
+            (captured.at.to_string().as_str(), captured.offset_minutes),
+            ("2018-09-10T12:16:13.023Z", None)
+        );
     }
 
     proptest! {

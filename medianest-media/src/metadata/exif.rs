@@ -24,18 +24,20 @@ impl Exif {
             let offset = self.text(offset).or_else(|| self.text(Tag::OffsetTime));
             date::with_fields(&self.text(at)?, self.text(fraction).as_deref(), offset.as_deref())
         };
-        written(Tag::DateTimeOriginal, Tag::SubSecTimeOriginal, Tag::OffsetTimeOriginal).or_else(|| {
-            written(Tag::DateTimeDigitized, Tag::SubSecTimeDigitized, Tag::OffsetTimeDigitized)
-        })
+        written(Tag::DateTimeOriginal, Tag::SubSecTimeOriginal, Tag::OffsetTimeOriginal)
+            .or_else(|| written(Tag::DateTimeDigitized, Tag::SubSecTimeDigitized, Tag::OffsetTimeDigitized))
     }
 
     /// When the position was fixed, by the satellites: UTC.
     pub(super) fn satellite_time(&self) -> Option<Captured> {
         let day = self.text(Tag::GPSDateStamp)?;
-        let [hour, minute, second] = self.rationals(Tag::GPSTimeStamp)?.first_chunk()?.map(|part| part.to_f64());
-        let plausible = hour < 24.0 && minute < 60.0 && second < 61.0 && hour >= 0.0 && minute >= 0.0 && second >= 0.0;
-        let text = plausible.then(|| format!("{day} {:02}:{:02}:{second:09.6}Z", hour as u8, minute as u8))?;
-        super::parse_date(&text)
+        let [hour, minute, second] =
+            self.rationals(Tag::GPSTimeStamp)?.first_chunk()?.map(|part| part.to_f64());
+        let plausible =
+            hour < 24.0 && minute < 60.0 && second < 61.0 && hour >= 0.0 && minute >= 0.0 && second >= 0.0;
+        let text =
+            plausible.then(|| format!("{day} {:02}:{:02}:{second:09.6}Z", hour as u8, minute as u8))?;
+        date::parse_date(&text)
     }
 
     pub(super) fn location(&self) -> Option<Location> {

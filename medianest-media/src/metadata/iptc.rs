@@ -15,7 +15,10 @@ impl Iptc {
         let mut datasets = Vec::new();
         while let [0x1c, record, dataset, high, low, body @ ..] = rest {
             // Lengths over 32,767 are written otherwise; nothing we want is that long.
-            let Some((value, next)) = body.split_at_checked(usize::from(u16::from_be_bytes([*high, *low]))) else { break };
+            let Some((value, next)) = body.split_at_checked(usize::from(u16::from_be_bytes([*high, *low])))
+            else {
+                break;
+            };
             if *record == 2 && datasets.len() < 1024 {
                 datasets.push((*dataset, value.to_vec()));
             }
@@ -70,7 +73,13 @@ mod tests {
 
     #[test]
     fn records_in_a_resource_block() {
-        let records = [dataset(25, b"birds"), dataset(25, b"M\xfcnchen"), dataset(55, b"20220331"), dataset(60, b"113156+0200")].concat();
+        let records = [
+            dataset(25, b"birds"),
+            dataset(25, b"M\xfcnchen"),
+            dataset(55, b"20220331"),
+            dataset(60, b"113156+0200"),
+        ]
+        .concat();
         let mut block = b"8BIM\x03\xed\0\0\0\0\0\x03abc\0".to_vec();
         block.extend(b"8BIM\x04\x04\x03abc");
         block.extend(u32::try_from(records.len()).unwrap().to_be_bytes());
@@ -79,7 +88,10 @@ mod tests {
             let iptc = Iptc::read(bytes);
             assert_eq!(iptc.all(25).collect::<Vec<_>>(), ["birds", "München"]);
             let taken = iptc.taken().unwrap();
-            assert_eq!((taken.at.to_string().as_str(), taken.offset_minutes), ("2022-03-31T09:31:56Z", Some(120)));
+            assert_eq!(
+                (taken.at.to_string().as_str(), taken.offset_minutes),
+                ("2022-03-31T09:31:56Z", Some(120))
+            );
         }
     }
 

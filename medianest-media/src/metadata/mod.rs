@@ -3,21 +3,22 @@
 //! A damaged block never fails a file: what can be read of it is taken, the rest is passed over.
 
 mod audio;
+#[cfg(feature = "image")]
 mod date;
+#[cfg(feature = "image")]
 mod exif;
+#[cfg(feature = "image")]
 mod iptc;
-mod place;
+#[cfg(feature = "image")]
 mod xmp;
 
 pub(crate) use audio::{audio, cover};
-#[cfg_attr(not(feature = "ffmpeg"), expect(unused_imports, reason = "for containers"))]
-pub(crate) use date::parse_date;
-#[cfg_attr(not(feature = "ffmpeg"), expect(unused_imports, reason = "for containers"))]
-pub(crate) use place::parse_iso6709;
 
+#[cfg(feature = "image")]
 use medianest_core::Facts;
 
 /// The blocks of a picture as its container holds them.
+#[cfg(feature = "image")]
 #[derive(Debug, Default)]
 pub(crate) struct Blocks<'a> {
     /// A TIFF structure.
@@ -32,15 +33,13 @@ pub(crate) struct Blocks<'a> {
 
 /// Adds what the blocks say to the facts of a picture. For when and where, the camera's own EXIF is
 /// asked first; for words, what people wrote later: XMP, then IPTC, then EXIF.
+#[cfg(feature = "image")]
 pub(crate) fn image(blocks: &Blocks<'_>, facts: &mut Facts) {
     let exif = blocks.exif.map(exif::Exif::read).unwrap_or_default();
     let xmp = blocks.xmp.map(xmp::Xmp::read).unwrap_or_default();
     let iptc = blocks.iptc.map(iptc::Iptc::read).unwrap_or_default();
-    facts.captured = exif
-        .taken()
-        .or_else(|| xmp.taken())
-        .or_else(|| iptc.taken())
-        .or_else(|| exif.satellite_time());
+    facts.captured =
+        exif.taken().or_else(|| xmp.taken()).or_else(|| iptc.taken()).or_else(|| exif.satellite_time());
     facts.location = exif.location().or_else(|| xmp.location());
     facts.camera = exif.camera();
     facts.camera.lens = facts.camera.lens.take().or_else(|| xmp.one("aux:Lens"));
@@ -49,8 +48,10 @@ pub(crate) fn image(blocks: &Blocks<'_>, facts: &mut Facts) {
         found.and_then(|(_, text)| cleaned(text))
     };
     let tags = &mut facts.tags;
-    tags.title = xmp.one("dc:title").or_else(|| iptc.one(5)).or_else(|| exif.title()).or_else(|| text("title"));
-    tags.artist = xmp.one("dc:creator").or_else(|| iptc.one(80)).or_else(|| exif.artist()).or_else(|| text("author"));
+    tags.title =
+        xmp.one("dc:title").or_else(|| iptc.one(5)).or_else(|| exif.title()).or_else(|| text("title"));
+    tags.artist =
+        xmp.one("dc:creator").or_else(|| iptc.one(80)).or_else(|| exif.artist()).or_else(|| text("author"));
     tags.description = xmp
         .one("dc:description")
         .or_else(|| iptc.one(120))

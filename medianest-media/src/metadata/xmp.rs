@@ -40,7 +40,8 @@ impl Xmp {
                 }
                 Event::End(_) => {
                     let element = path.pop().unwrap_or_default();
-                    let property = if element == "rdf:li" { path.iter().rev().nth(1).cloned() } else { Some(element) };
+                    let property =
+                        if element == "rdf:li" { path.iter().rev().nth(1).cloned() } else { Some(element) };
                     if let Some(property) = property {
                         properties.insert(property, &std::mem::take(&mut text));
                     }
@@ -141,7 +142,8 @@ mod tests {
 
     #[test]
     fn entities_of_a_packet_are_not_expanded() {
-        let packet = r#"<!DOCTYPE x [<!ENTITY a "aaaaaaaa"><!ENTITY b "&a;&a;&a;">]><dc:title>&b;x</dc:title>"#;
+        let packet =
+            r#"<!DOCTYPE x [<!ENTITY a "aaaaaaaa"><!ENTITY b "&a;&a;&a;">]><dc:title>&b;x</dc:title>"#;
         assert_eq!(Xmp::read(packet.as_bytes()).one("dc:title").as_deref(), Some("x"));
     }
 

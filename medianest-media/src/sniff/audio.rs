@@ -36,9 +36,9 @@ fn ogg(head: &[u8]) -> MediaType {
 
 /// What follows an ID3v2 tag: MP3 unless it can be seen to be something else.
 fn tagged(head: &[u8]) -> MediaType {
-    let size = head.get(6..10).map_or(0, |bytes| {
-        bytes.iter().fold(0usize, |size, byte| size << 7 | usize::from(byte & 0x7f))
-    });
+    let size = head
+        .get(6..10)
+        .map_or(0, |bytes| bytes.iter().fold(0usize, |size, byte| size << 7 | usize::from(byte & 0x7f)));
     match head.get(10 + size..) {
         Some([b'f', b'L', b'a', b'C', ..]) => sound("audio/flac", "flac"),
         _ => MP3,

@@ -53,7 +53,9 @@ fn picture(head: &[u8]) -> Option<MediaType> {
         [0xff, 0x0a, ..] => Some(image("image/jxl", "jxl")),
         _ if head.starts_with(b"\0\0\0\x0cJXL \r\n\x87\n") => Some(image("image/jxl", "jxl")),
         // Two letters are no proof: the size of the information header is one of a few.
-        [b'B', b'M', rest @ ..] if matches!(rest.get(12..16), Some([12 | 40 | 52 | 56 | 64 | 108 | 124, 0, 0, 0])) => {
+        [b'B', b'M', rest @ ..]
+            if matches!(rest.get(12..16), Some([12 | 40 | 52 | 56 | 64 | 108 | 124, 0, 0, 0])) =>
+        {
             Some(image("image/bmp", "bmp"))
         }
         _ => None,
@@ -63,7 +65,9 @@ fn picture(head: &[u8]) -> Option<MediaType> {
 fn container(head: &[u8]) -> Option<MediaType> {
     match head {
         [0x1a, 0x45, 0xdf, 0xa3, rest @ ..] => matroska(rest),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'A', b'V', b'I', b' ', ..] => Some(video("video/x-msvideo", "avi")),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'A', b'V', b'I', b' ', ..] => {
+            Some(video("video/x-msvideo", "avi"))
+        }
         // A pack header of MPEG-2 or MPEG-1 (ISO/IEC 13818-1, 2.5.3.3; 11172-1, 2.4.3.2).
         [0, 0, 1, 0xba, marker, ..] if marker & 0xc0 == 0x40 || marker & 0xf0 == 0x20 => {
             Some(video("video/mpeg", "mpegps"))

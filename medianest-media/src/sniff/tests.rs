@@ -47,7 +47,10 @@ fn brands_decide() {
 #[test]
 fn svg_is_known_by_its_root() {
     assert_eq!(format(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), Some("svg"));
-    assert_eq!(format(b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- x --><!DOCTYPE svg PUBLIC 'a'>\n<svg>"), Some("svg"));
+    assert_eq!(
+        format(b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- x --><!DOCTYPE svg PUBLIC 'a'>\n<svg>"),
+        Some("svg")
+    );
     assert_eq!(format(b"<svgish>"), None);
     assert_eq!(format(b"<?xml version='1.0'?><rss/>"), None);
 }
@@ -71,7 +74,9 @@ fn what_others_would_follow_is_dangerous() {
     }
     let wide: Vec<u8> = "\u{feff}<html>".encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert!(looks_dangerous(&wide));
-    for harmless in ["", "hello", "GIF89a\x10\0\x10\0", "<svg xmlns='http://www.w3.org/2000/svg'/>", "PK\x03\x04"] {
+    for harmless in
+        ["", "hello", "GIF89a\x10\0\x10\0", "<svg xmlns='http://www.w3.org/2000/svg'/>", "PK\x03\x04"]
+    {
         assert!(!looks_dangerous(harmless.as_bytes()), "{harmless}");
     }
     for no_media in ["", "hello", "PK\x03\x04", "%PDF-1.7", "MZ", "\x7fELF"] {

@@ -10,7 +10,10 @@ pub(crate) fn looks_dangerous(head: &[u8]) -> bool {
     let active = ["<!doctype html", "<html", "<head", "<body", "<script", "<iframe", "<?php", "#!"];
     playlist.into_iter().chain(active).any(starts)
         || (starts("v=0") && text.contains("\no="))
-        || (starts("<") && ["<mpd", "<!entity", "<html", "<script", "<smoothstreamingmedia"].iter().any(|tag| text.contains(tag)))
+        || (starts("<")
+            && ["<mpd", "<!entity", "<html", "<script", "<smoothstreamingmedia"]
+                .iter()
+                .any(|tag| text.contains(tag)))
         || is_script_in_gif(head)
 }
 
@@ -25,7 +28,11 @@ pub(super) fn is_svg(head: &[u8]) -> bool {
         } else if rest.starts_with("<!--") {
             "-->"
         } else if rest.starts_with("<!doctype") {
-            if rest.find('[').is_some_and(|subset| rest.find('>').is_none_or(|end| subset < end)) { "]>" } else { ">" }
+            if rest.find('[').is_some_and(|subset| rest.find('>').is_none_or(|end| subset < end)) {
+                "]>"
+            } else {
+                ">"
+            }
         } else {
             break;
         };
@@ -50,7 +57,9 @@ fn opening(head: &[u8]) -> String {
 
 /// `GIF89a/*`: the size of the picture opens a comment of JavaScript.
 fn is_script_in_gif(head: &[u8]) -> bool {
-    let Some(rest) = head.strip_prefix(b"GIF89a").or_else(|| head.strip_prefix(b"GIF87a")) else { return false };
+    let Some(rest) = head.strip_prefix(b"GIF89a").or_else(|| head.strip_prefix(b"GIF87a")) else {
+        return false;
+    };
     match rest {
         [b'/', b'*', body @ ..] => body.windows(2).take(4096).any(|pair| pair == b"*/"),
         [b'=' | b'/', b'/' | b'\'' | b'"' | b'1', ..] => true,

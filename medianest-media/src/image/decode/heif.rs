@@ -3,6 +3,7 @@
 use super::check_memory;
 use crate::{
     image::{
+        hdr::{self, Transfer},
         header::Header,
         orient::shown_size,
         raw::{Layout, Profile, Raw},
@@ -13,8 +14,8 @@ use libheif_rs::{ColorSpace, HeifContext, HeifError, HeifErrorCode, HeifErrorSub
 use medianest_core::{ByteSource, Error, Limits, Result};
 
 pub(super) fn decode(source: &dyn ByteSource, header: &mut Header, limits: &Limits) -> Result<Raw> {
-    // YCbCr of 16 bits, RGB, and a tile on its way.
-    check_memory(header, 12, limits)?;
+    // YCbCr and RGB of 16 bits, what comes out, and a tile on its way.
+    check_memory(header, 20, limits)?;
     let bytes = read_all(source, limits)?;
     let library = LibHeif::new_checked().map_err(error)?;
     let mut context = HeifContext::read_from_bytes(&bytes).map_err(error)?;
@@ -23,26 +24,36 @@ pub(super) fn decode(source: &dyn ByteSource, header: &mut Header, limits: &Limi
     let handle = context.primary_image_handle().map_err(error)?;
     limits.check_frame(handle.width(), handle.height())?;
     let alpha = handle.has_alpha_channel();
-    let (layout, chroma) = if alpha { (Layout::Rgba, RgbChroma::Rgba) } else { (Layout::Rgb, RgbChroma::Rgb) };
-    let profile = match header.icc.take() {
-        Some(icc) => Some(Profile::Icc(icc)),
-        None => handle.color_profile_nclx().map(|nclx| Profile::CodePoints {
-            primaries: nclx.color_primaries() as u8,
-            transfer: nclx.transfer_characteristics() as u8,
-        }),
+    let layout = if alpha { Layout::Rgba } else { Layout::Rgb };
+    let points = handle.color_profile_nclx();
+    let points = points.map(|nclx| (nclx.color_primaries() as u8, nclx.transfer_characteristics() as u8));
+    let hdr = points
+        .and_then(|(primaries, transfer)| Some((primaries, Transfer::from_code_point(transfer)?)))
+        .filter(|_| handle.luma_bits_per_pixel() > 8);
+    let chroma = match (hdr, alpha) {
+        (None, false) => RgbChroma::Rgb,
+        (None, true) => RgbChroma::Rgba,
+        (Some(_), false) => RgbChroma::HdrRgbLe,
+        (Some(_), true) => RgbChroma::HdrRgbaLe,
     };
+    // No options: libheif-rs 0.20 frees them before libheif reads them.
     let image = library.decode(&handle, ColorSpace::Rgb(chroma), None).map_err(error)?;
     let plane = image.planes().interleaved.ok_or_else(|| corrupt("the HEIF has no pixels"))?;
     limits.check_frame(plane.width, plane.height)?;
-    let row = plane.width as usize * layout.channels();
-    if plane.bits_per_pixel != 8 * layout.channels() as u8 && plane.bits_per_pixel != 8 {
-        return Err(unsupported(format!("{} bits a pixel are not supported", plane.bits_per_pixel)));
-    }
-    let rows = plane.data.chunks(plane.stride).take(plane.height as usize);
+    let channels = layout.channels();
+    let row = plane.width as usize * channels * if hdr.is_some() { 2 } else { 1 };
     let mut pixels = Vec::with_capacity(row * plane.height as usize);
-    for stored in rows {
+    for stored in plane.data.chunks(plane.stride).take(plane.height as usize) {
         pixels.extend_from_slice(stored.get(..row).ok_or_else(|| corrupt("the HEIF has no pixels"))?);
     }
+    let profile = match (hdr, header.icc.take()) {
+        (Some((primaries, transfer)), _) => {
+            pixels = hdr::to_srgb(&pixels, channels, plane.bits_per_pixel, primaries, transfer);
+            None
+        }
+        (None, Some(icc)) => Some(Profile::Icc(icc)),
+        (None, None) => points.map(|(primaries, transfer)| Profile::CodePoints { primaries, transfer }),
+    };
     if alpha && handle.is_premultiplied_alpha() {
         pixels.as_chunks_mut::<4>().0.iter_mut().for_each(straighten);
     }

@@ -3,10 +3,7 @@
 
 use super::{TargetSize, check_memory, raster};
 use crate::{
-    image::{
-        header::Header,
-        raw::Raw,
-    },
+    image::{header::Header, raw::Raw},
     source::read_all,
 };
 use medianest_core::{ByteSource, Limits, Result};
@@ -58,14 +55,14 @@ mod turbo {
         let scaled = found.scaled(factor);
         let pitch = scaled.width * layout.channels();
         let mut pixels = vec![0; pitch * scaled.height];
-        let image = Image { pixels: &mut pixels[..], width: scaled.width, pitch, height: scaled.height, format };
+        let image =
+            Image { pixels: &mut pixels[..], width: scaled.width, pitch, height: scaled.height, format };
         let truncated = match decompressor.decompress(bytes, image) {
             Ok(()) => false,
             Err(turbojpeg::Error::TurboJpegError(message)) if is_warning(&message) => true,
             Err(error) => return Some(Err(corrupt("the JPEG is damaged").caused_by(error))),
         };
-        if layout == Layout::Cmyk {
-            // Adobe stores light instead of ink, and everybody followed.
+        if layout == Layout::Cmyk && header.inverted_ink {
             pixels.iter_mut().for_each(|ink| *ink = 255 - *ink);
         }
         Some(Ok(Raw {
@@ -111,6 +108,7 @@ mod turbo {
 
 /// The whole picture, in sRGB-like RGB whatever the file's colours are.
 fn plain(bytes: Vec<u8>, header: &mut Header, limits: &Limits) -> Result<Raw> {
-    let decoder = image::codecs::jpeg::JpegDecoder::new(std::io::Cursor::new(bytes)).map_err(raster::error)?;
+    let decoder =
+        image::codecs::jpeg::JpegDecoder::new(std::io::Cursor::new(bytes)).map_err(raster::error)?;
     raster::read(Box::new(decoder), header, limits)
 }

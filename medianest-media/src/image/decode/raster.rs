@@ -7,7 +7,9 @@ use crate::{
         header::Header,
         raw::{Layout, Profile, Raw},
     },
-    source::{SourceReader, corrupt, io_error, is_unreadable, read_up_to, truncated, unreadable, unsupported},
+    source::{
+        SourceReader, corrupt, io_error, is_unreadable, read_up_to, truncated, unreadable, unsupported,
+    },
 };
 use image::{ColorType, ImageDecoder, ImageError};
 use medianest_core::{ByteSource, Error, Limits, Result};
@@ -29,6 +31,11 @@ pub(in crate::image) fn header(source: &dyn ByteSource, format: &str, limits: &L
     Ok(header)
 }
 
+/// The embedded profile, where its decoder has to be asked: PNG compresses it.
+pub(in crate::image) fn profile(source: &dyn ByteSource, format: &str, limits: &Limits) -> Option<Vec<u8>> {
+    open(source, format, limits).ok()?.icc_profile().ok().flatten()
+}
+
 pub(super) fn decode(
     source: &dyn ByteSource,
     format: &str,
@@ -44,12 +51,10 @@ pub(super) fn decode(
     read(decoder, header, limits)
 }
 
-fn open<'a>(
-    source: &'a dyn ByteSource,
-    format: &str,
-    limits: &Limits,
-) -> Result<Box<dyn ImageDecoder + 'a>> {
-    use image::codecs::{bmp::BmpDecoder, gif::GifDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder};
+fn open<'a>(source: &'a dyn ByteSource, format: &str, limits: &Limits) -> Result<Box<dyn ImageDecoder + 'a>> {
+    use image::codecs::{
+        bmp::BmpDecoder, gif::GifDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder,
+    };
     let reader = SourceReader::buffered(source);
     Ok(match format {
         "png" => Box::new(PngDecoder::with_limits(reader, to_image(limits)).map_err(error)?),

@@ -28,13 +28,14 @@ pub(super) fn read(source: &dyn ByteSource, limits: &Limits) -> Result<Header> {
             }
             (b"irot", [angle, ..]) => turn = compose(turn, [1, 8, 3, 6][usize::from(angle & 3)]),
             (b"imir", [axis, ..]) => turn = compose(turn, if axis & 1 == 0 { 4 } else { 2 }),
-            (b"colr", [b'p' | b'r', b'r' | b'I', b'o' | b'C', b'f' | b'C', profile @ ..]) => {
-                header.icc = Some(profile.to_vec());
-            }
-            _ => {}
+            _ => header.icc = header.icc.take().or_else(|| property.profile()),
         }
     }
     header.orientation = Some(turn);
+    if header.icc.is_none() {
+        // A picture made of tiles may leave the profile to them.
+        header.icc = meta.properties.iter().find_map(Property::profile);
+    }
     for item in &meta.items {
         let body = || meta.content(source, item.id, limits);
         match (&item.kind, item.content_type.as_slice()) {
@@ -89,6 +90,13 @@ struct Item {
 struct Property<'a> {
     kind: &'a [u8; 4],
     body: &'a [u8],
+}
+
+impl Property<'_> {
+    fn profile(&self) -> Option<Vec<u8>> {
+        let profile = self.body.strip_prefix(b"prof").or_else(|| self.body.strip_prefix(b"rICC"));
+        profile.filter(|_| self.kind == b"colr").map(<[u8]>::to_vec)
+    }
 }
 
 /// Where an item's bytes are: in the file, or in the `meta` box itself.

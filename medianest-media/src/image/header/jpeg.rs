@@ -27,7 +27,7 @@ pub(super) fn read(source: &dyn ByteSource, limits: &Limits) -> Result<Header> {
                 reader.read_exact(&mut length).map_err(io_error)?;
                 let length = u16::from_be_bytes(length).checked_sub(2);
                 let length = length.ok_or_else(|| corrupt("a JPEG segment is damaged"))?;
-                let wanted = matches!(marker, 0xc0..=0xcf | 0xe1 | 0xe2 | 0xed);
+                let wanted = matches!(marker, 0xc0..=0xcf | 0xe1 | 0xe2 | 0xed | 0xee);
                 if !wanted || u64::from(length) > budget {
                     reader.seek_relative(i64::from(length)).map_err(io_error)?;
                     continue;
@@ -88,6 +88,8 @@ fn application(segment: Vec<u8>, header: &mut Header, profile: &mut Vec<(u8, Vec
     } else if let Some(resources) = after(PHOTOSHOP) {
         // A block that is larger than a segment goes on in the next one.
         header.iptc.get_or_insert_default().extend_from_slice(&resources);
+    } else if segment.starts_with(b"Adobe") {
+        header.inverted_ink = true;
     } else if let Some([number, _count, chunk @ ..]) = segment.strip_prefix(ICC) {
         profile.push((*number, chunk.to_vec()));
     }

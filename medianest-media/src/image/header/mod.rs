@@ -7,14 +7,14 @@ mod png;
 mod webp;
 
 use super::decode;
-use crate::source::unsupported;
+use crate::source::{read_up_to, unsupported};
 use medianest_core::{ByteSource, Limits, Result};
 
 /// What was read from the header: sizes were checked against the limits, nothing was allocated for
 /// pixels.
 #[derive(Debug, Default)]
 pub(super) struct Header {
-    /// Stored size.
+    /// Stored size; 0 when it is not known, which is only so of what cannot be decoded.
     pub(super) width: u32,
     pub(super) height: u32,
     /// The turn that the container itself declares, which beats EXIF.
@@ -32,17 +32,35 @@ pub(super) struct Header {
     pub(super) warnings: Vec<&'static str>,
     /// Whether all of the picture has to be kept until its last pass is read.
     pub(super) progressive: bool,
+    /// Whether a picture in CMYK stores light instead of ink, as Adobe's programs do.
+    #[cfg_attr(not(feature = "turbojpeg"), expect(dead_code, reason = "other decoders look for themselves"))]
+    pub(super) inverted_ink: bool,
+}
+
+/// The EXIF of a camera's raw format, which is a TIFF file: its directories are near the beginning. The
+/// sizes in it are those of previews.
+fn raw(source: &dyn ByteSource, limits: &Limits) -> Result<Header> {
+    let exif = read_up_to(source, 0, limits.max_metadata_bytes)?;
+    Ok(Header { exif: Some(exif), ..Header::default() })
 }
 
 impl Header {
     pub(super) fn read(source: &dyn ByteSource, format: &str, limits: &Limits) -> Result<Self> {
         let mut header = match format {
             "jpeg" => jpeg::read(source, limits)?,
-            "png" => png::read(source, limits)?,
+            "png" => {
+                let mut header = png::read(source, limits)?;
+                limits.check_frame(header.width, header.height)?;
+                header.icc = decode::raster::profile(source, format, limits);
+                header
+            }
             "gif" => gif::read(source, limits)?,
             "webp" => webp::read(source, limits)?,
             "avif" | "heic" | "heif" => heif::read(source, limits)?,
             "tiff" | "bmp" => decode::raster::header(source, format, limits)?,
+            // Known, but not decoded: they have facts, and fail when they are to be rendered.
+            "dng" | "cr2" | "nef" => return raw(source, limits),
+            "cr3" | "jxl" | "svg" => return Ok(Self::default()),
             _ => return Err(unsupported(format!("pictures of the format {format} cannot be decoded"))),
         };
         limits.check_frame(header.width, header.height)?;

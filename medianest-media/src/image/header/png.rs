@@ -40,7 +40,9 @@ pub(super) fn read(source: &dyn ByteSource, limits: &Limits) -> Result<Header> {
             // Numerator and denominator of the delay of a frame, in seconds.
             b"fcTL" if header.warnings.is_empty() => {
                 let body = body(24)?;
-                let part = |at: usize| body.get(at..at + 2).map_or(0, |pair| u64::from(pair[0]) << 8 | u64::from(pair[1]));
+                let part = |at: usize| {
+                    body.get(at..at + 2).map_or(0, |pair| u64::from(pair[0]) << 8 | u64::from(pair[1]))
+                };
                 let per_second = if part(22) == 0 { 100 } else { part(22) };
                 microseconds += 1_000_000 * part(20) / per_second;
             }

@@ -24,25 +24,35 @@ pub(super) fn read(source: &dyn ByteSource, limits: &Limits) -> Result<Header> {
         };
         match kind {
             b"VP8X" => {
-                let side = |at: usize| body.get(at..at + 3).map(|b| 1 + u32::from_le_bytes([b[0], b[1], b[2], 0]));
+                let side =
+                    |at: usize| body.get(at..at + 3).map(|b| 1 + u32::from_le_bytes([b[0], b[1], b[2], 0]));
                 (header.width, header.height) = side(4).zip(side(7)).ok_or_else(truncated)?;
             }
             b"VP8 " if header.width == 0 => {
-                let side = |at: usize| body.get(at..at + 2).map(|b| u32::from(u16::from_le_bytes([b[0], b[1]])) & 0x3fff);
+                let side = |at: usize| {
+                    body.get(at..at + 2).map(|b| u32::from(u16::from_le_bytes([b[0], b[1]])) & 0x3fff)
+                };
                 (header.width, header.height) = side(6).zip(side(8)).ok_or_else(truncated)?;
             }
             b"VP8L" if header.width == 0 => {
-                let bits = body.get(1..5).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).ok_or_else(truncated)?;
+                let bits = body
+                    .get(1..5)
+                    .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                    .ok_or_else(truncated)?;
                 (header.width, header.height) = ((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1);
             }
             b"ANMF" if frames < limits.max_frames => {
                 frames += 1;
-                milliseconds += body.get(12..15).map_or(0, |b| u64::from(u32::from_le_bytes([b[0], b[1], b[2], 0])));
+                milliseconds +=
+                    body.get(12..15).map_or(0, |b| u64::from(u32::from_le_bytes([b[0], b[1], b[2], 0])));
             }
             b"ANMF" => header.warnings.push("frames_left_out"),
             b"ICCP" => header.icc = whole()?,
             // Some writers put the prefix of JPEG segments before it.
-            b"EXIF" => header.exif = whole()?.map(|exif| exif.strip_prefix(b"Exif\0\0").map(<[u8]>::to_vec).unwrap_or(exif)),
+            b"EXIF" => {
+                header.exif =
+                    whole()?.map(|exif| exif.strip_prefix(b"Exif\0\0").map(<[u8]>::to_vec).unwrap_or(exif))
+            }
             b"XMP " => header.xmp = whole()?,
             _ => {}
         }

@@ -87,10 +87,11 @@ pub(crate) async fn compose(config: &Config, migrate: Migrate) -> Result<Nest> {
 impl Nest {
     /// The state of the routes.
     pub(crate) fn state(&self, config: &Config) -> State {
-        let mut settings = Settings::default();
-        settings.public_url = config.public_url.clone();
-        settings.max_json_bytes = config.http.max_json_bytes;
-        settings.body_timeout = Duration::from_secs(config.http.body_seconds.into());
+        let settings = Settings {
+            public_url: config.public_url.clone(),
+            max_json_bytes: config.http.max_json_bytes,
+            body_timeout: Duration::from_secs(config.http.body_seconds.into()),
+        };
         State::with_accounts(self.engine.clone(), Arc::clone(&self.accounts)).settings(settings)
     }
 }

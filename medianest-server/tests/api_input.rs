@@ -37,7 +37,10 @@ async fn operations(server: &Server) -> Vec<Operation> {
 
 /// The path with all parameters replaced.
 fn fill(path: &str, with: &str) -> String {
-    path.split('/').map(|segment| if segment.starts_with('{') { with } else { segment }).collect::<Vec<_>>().join("/")
+    path.split('/')
+        .map(|segment| if segment.starts_with('{') { with } else { segment })
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 #[track_caller]
@@ -87,9 +90,24 @@ async fn every_route_refuses_nonsense() {
         }
         let real = fill(&operation.path, "0190b0c0-0000-7000-8000-000000000000");
         for query in [
-            "limit=0", "limit=-1", "limit=201", "limit=99999999999999999999", "limit=x", "cursor=x", "cursor=%00",
-            "kind=x", "state=x", "sort=x", "taken_from=yesterday", "links=maybe", "library_id=x", "size=-1",
-            "q=%00%ff", "prefix=%27", "trashed=2", "owner=%00",
+            "limit=0",
+            "limit=-1",
+            "limit=201",
+            "limit=99999999999999999999",
+            "limit=x",
+            "cursor=x",
+            "cursor=%00",
+            "kind=x",
+            "state=x",
+            "sort=x",
+            "taken_from=yesterday",
+            "links=maybe",
+            "library_id=x",
+            "size=-1",
+            "q=%00%ff",
+            "prefix=%27",
+            "trashed=2",
+            "owner=%00",
         ] {
             if operation.method == Method::GET {
                 assert_refused(&case(query), answer(request(&format!("{real}?{query}"))).await);
@@ -97,17 +115,30 @@ async fn every_route_refuses_nonsense() {
         }
         if operation.has_body && operation.path != "/assets" {
             let deep = "[".repeat(100_000);
-            for body in ["", "{", "null", "[]", "\"x\"", "{}", "{\"a\":1,\"a\":2}", "\u{feff}{}", deep.as_str(), "{\"name\":\"\\ud800\"}"] {
+            for body in [
+                "",
+                "{",
+                "null",
+                "[]",
+                "\"x\"",
+                "{}",
+                "{\"a\":1,\"a\":2}",
+                "\u{feff}{}",
+                deep.as_str(),
+                "{\"name\":\"\\ud800\"}",
+            ] {
                 let sent = request(&real).header("content-type", "application/json").body(body.to_owned());
                 let case = case(&body.chars().take(20).collect::<String>());
                 assert_refused(&case, answer(sent).await);
             }
-            let (status, problem) = answer(request(&real).header("content-type", "text/plain").body("{}")).await;
+            let (status, problem) =
+                answer(request(&real).header("content-type", "text/plain").body("{}")).await;
             assert_problem((status, problem), 415, "unsupported_media_type");
             let huge = format!("{{\"name\":\"{}\"}}", "x".repeat(2 << 20));
             let sent = request(&real).header("content-type", "application/json").body(huge);
             assert_problem(answer(sent).await, 413, "body_too_large");
-            let packed = request(&real).header("content-type", "application/json").header("content-encoding", "gzip");
+            let packed =
+                request(&real).header("content-type", "application/json").header("content-encoding", "gzip");
             assert_problem(answer(packed.body("{}")).await, 415, "unsupported_media_type");
         }
         let wrong = answer(admin.request(Method::TRACE, &real)).await;
@@ -119,7 +150,9 @@ async fn every_route_refuses_nonsense() {
 #[tokio::test]
 async fn unknown_paths_and_methods_are_problems() {
     let server = Server::start();
-    for path in ["/nothing", "/api/v1/nothing", "/api/v2", "/media/x", "/media/x/y/z", "/.git/config", "/..%2f"] {
+    for path in
+        ["/nothing", "/api/v1/nothing", "/api/v2", "/media/x", "/media/x/y/z", "/.git/config", "/..%2f"]
+    {
         let answer = server.request(Method::GET, path).send().await.unwrap();
         let status = answer.status().as_u16();
         assert!(status == 404 || status == 403, "{path}: {status}");
@@ -173,7 +206,10 @@ async fn u9_forms_that_are_none_are_refused() {
         ("multipart/form-data; boundary=xx", file.clone()),
         ("multipart/form-data; boundary=xx", file.repeat(2) + "--xx--\r\n"),
         ("multipart/form-data; boundary=xx", file.repeat(10_000) + "--xx--\r\n"),
-        ("multipart/form-data; boundary=xx", format!("--xx\r\nX: {}\r\n{head}\r\nx\r\n--xx--\r\n", "x".repeat(4 << 20))),
+        (
+            "multipart/form-data; boundary=xx",
+            format!("--xx\r\nX: {}\r\n{head}\r\nx\r\n--xx--\r\n", "x".repeat(4 << 20)),
+        ),
         ("multipart/mixed; boundary=xx", "--xx--\r\n".into()),
     ] {
         assert_problem(form(content_type, body).await, 400, "invalid_form");
@@ -202,7 +238,8 @@ async fn u10_the_size_limit_holds_while_streaming() {
     // Without a declared length.
     let chunks = (0..50).map(|_| Ok::<_, std::io::Error>(vec![0_u8; 10_000]));
     let body = reqwest::Body::wrap_stream(futures::stream::iter(chunks));
-    let sent = ada.request(Method::POST, "/assets").header("content-type", "image/gif").body(body).send().await;
+    let sent =
+        ada.request(Method::POST, "/assets").header("content-type", "image/gif").body(body).send().await;
     // The server may hang up on what it does not want to read.
     if let Ok(answer) = sent {
         assert_eq!(answer.status(), 413);
@@ -264,4 +301,13 @@ async fn u7_an_idempotency_key_makes_a_repetition_give_the_same() {
     assert_problem(upload(b"GIF89a other").await, 409, "idempotency_key_reused");
     let empty = ada.request(Method::POST, "/assets").header("idempotency-key", "").body(GIF);
     assert_problem(answer(empty.header("content-type", "image/gif")).await, 400, "invalid_idempotency_key");
+
+    let create = |name: &str| {
+        let request = ada.request(Method::POST, "/libraries").header("idempotency-key", "k1");
+        answer(request.json(&json!({ "name": name })))
+    };
+    let (first, second) = (create("Holidays").await, create("Holidays").await);
+    assert_eq!((first.0.as_u16(), second.0.as_u16()), (201, 200));
+    assert_eq!(first.1["id"], second.1["id"]);
+    assert_problem(create("Work").await, 409, "idempotency_key_reused");
 }

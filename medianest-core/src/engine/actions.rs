@@ -19,6 +19,15 @@ impl Media {
         self.add_library(LibraryId::new(), name).await
     }
 
+    /// As [`create_library`](Self::create_library), under an id of the caller's choice.
+    ///
+    /// # Errors
+    /// `forbidden`; `invalid_name`; `library_exists` (Conflict) when the id is taken.
+    pub async fn create_library_with_id(&self, id: LibraryId, name: &str) -> Result<Library> {
+        self.authorize(Action::CreateLibrary, Resource::Tenant).await?;
+        self.add_library(id, name).await
+    }
+
     pub(super) async fn add_library(&self, id: LibraryId, name: &str) -> Result<Library> {
         let name = checked_name(name)?;
         let library = NewLibrary {

@@ -6,8 +6,9 @@ use std::io::Write;
 pub(super) fn line(text: impl std::fmt::Display) -> Result<()> {
     match writeln!(std::io::stdout().lock(), "{text}") {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
-        written => written
-            .map_err(|source| Error::internal("cannot write to standard output").caused_by(source)),
+        written => {
+            written.map_err(|source| Error::internal("cannot write to standard output").caused_by(source))
+        }
     }
 }
 

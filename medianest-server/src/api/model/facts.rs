@@ -163,7 +163,7 @@ impl From<Facts> for FactsBody {
                 longitude: location.longitude,
                 altitude: location.altitude,
             }),
-            camera: (!camera.is_empty()).then(|| CameraBody {
+            camera: (!camera.is_empty()).then_some(CameraBody {
                 make: camera.make,
                 model: camera.model,
                 lens: camera.lens,

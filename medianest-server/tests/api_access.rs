@@ -58,14 +58,20 @@ async fn s8_what_is_anothers_is_not_there() {
     for list in ["/assets", "/assets?trashed=true", "/libraries", "/search?q=mine"] {
         assert_eq!(bob.get(list).await.1["items"], json!([]), "{list}");
     }
-    assert_eq!(bob.get(&format!("/assets?library_id={library}&owner={}", ada.id)).await.1["items"], json!([]));
+    assert_eq!(
+        bob.get(&format!("/assets?library_id={library}&owner={}", ada.id)).await.1["items"],
+        json!([])
+    );
     let into = bob.request(Method::POST, &format!("/assets?library_id={library}")).body(GIF);
     assert_problem(common::answer(into.header("content-type", "image/gif")).await, 404, "library_not_found");
 
     // Nothing of it had an effect.
     assert!(ada.is_in().await);
     assert_eq!(ada.get(&format!("/assets/{asset}")).await.1["trashed_at"], Value::Null);
-    assert_eq!(ada.get(&format!("/libraries/{library}/members")).await.1["items"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        ada.get(&format!("/libraries/{library}/members")).await.1["items"].as_array().unwrap().len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -76,7 +82,8 @@ async fn members_may_do_what_their_role_allows() {
     let library = format!("/libraries/{}", library["id"].as_str().unwrap());
     let member = format!("{library}/members/{}", bob.id);
     assert_problem(bob.get(&library).await, 404, "library_not_found");
-    let put = async |role: &str| ada.call(Method::PUT, &member, Some(json!({ "role": role }))).await.0.as_u16();
+    let put =
+        async |role: &str| ada.call(Method::PUT, &member, Some(json!({ "role": role }))).await.0.as_u16();
     assert_eq!(put("viewer").await, 200);
     assert_eq!(bob.get(&library).await.0, 200);
     let upload = || {
@@ -100,5 +107,9 @@ async fn members_may_do_what_their_role_allows() {
     let own = format!("{library}/members/{}", ada.id);
     assert_problem(ada.call(Method::DELETE, &own, None).await, 409, "last_owner");
     let nobody = format!("{library}/members/0190b0c0-0000-7000-8000-000000000000");
-    assert_problem(ada.call(Method::PUT, &nobody, Some(json!({ "role": "owner" }))).await, 404, "user_not_found");
+    assert_problem(
+        ada.call(Method::PUT, &nobody, Some(json!({ "role": "owner" }))).await,
+        404,
+        "user_not_found",
+    );
 }

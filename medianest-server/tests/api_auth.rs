@@ -65,7 +65,10 @@ async fn s1_what_ends_sessions_ends_them_with_the_next_request() {
     let (status, reset) = admin.call(POST, &format!("{path}/password"), Some(json!({}))).await;
     assert_eq!(status, 200);
     assert!(!seventh.is_in().await);
-    assert_eq!(server.login("ada", reset["password"].as_str().unwrap()).await["user"]["must_change_password"], true);
+    assert_eq!(
+        server.login("ada", reset["password"].as_str().unwrap()).await["user"]["must_change_password"],
+        true
+    );
 }
 
 #[tokio::test]
@@ -86,7 +89,11 @@ async fn s2_a_lowered_role_counts_at_once() {
     // Nobody is left who could undo this.
     let own = format!("/users/{}", admin.id);
     assert_problem(admin.call(Method::PATCH, &own, Some(json!({ "role": "user" }))).await, 409, "last_admin");
-    assert_problem(admin.call(Method::PATCH, &own, Some(json!({ "disabled": true }))).await, 409, "last_admin");
+    assert_problem(
+        admin.call(Method::PATCH, &own, Some(json!({ "disabled": true }))).await,
+        409,
+        "last_admin",
+    );
 }
 
 #[tokio::test]
@@ -158,7 +165,10 @@ async fn s4_a_cookie_is_for_our_own_pages() {
     let entered = login().header("origin", &server.url).send().await.unwrap();
     assert_eq!(entered.status(), 200);
     let set = entered.headers()["set-cookie"].to_str().unwrap().to_owned();
-    assert!(set.starts_with("medianest=") && set.contains("HttpOnly") && set.contains("SameSite=Strict"), "{set}");
+    assert!(
+        set.starts_with("medianest=") && set.contains("HttpOnly") && set.contains("SameSite=Strict"),
+        "{set}"
+    );
     assert!(!set.contains("Secure") && set.contains("Path=/"));
     let body: Value = entered.json().await.unwrap();
     assert!(body["access_token"].is_null() && body["refresh_token"].is_null());
@@ -196,7 +206,8 @@ async fn s4_a_cookie_is_for_our_own_pages() {
 async fn s4_behind_https_the_cookie_is_for_secure_connections_only() {
     let server = Server::start_with("public_url = \"https://media.example.org\"");
     let sign_in = json!({ "login": "admin", "password": PASSWORD, "cookie": true });
-    let login = |origin: &str| server.request(POST, "/api/v1/auth/login").json(&sign_in).header("origin", origin);
+    let login =
+        |origin: &str| server.request(POST, "/api/v1/auth/login").json(&sign_in).header("origin", origin);
     assert_problem(answer(login(&server.url)).await, 403, "cross_site");
     let entered = login("https://media.example.org").send().await.unwrap();
     let set = entered.headers()["set-cookie"].to_str().unwrap();
@@ -209,7 +220,8 @@ async fn s7_nobody_learns_who_exists() {
     let server = Server::start();
     server.user("ada").await;
     let mut answers = Vec::new();
-    for (login, password) in [("ada", "wrong password"), ("nobody", "wrong password"), ("", ""), ("ada", "")] {
+    for (login, password) in [("ada", "wrong password"), ("nobody", "wrong password"), ("", ""), ("ada", "")]
+    {
         let body = json!({ "login": login, "password": password });
         let (status, mut problem) = answer(server.request(POST, "/api/v1/auth/login").json(&body)).await;
         problem["request_id"] = Value::Null;
@@ -271,7 +283,8 @@ async fn j_tokens_that_are_not_ours_are_refused() {
     // Never in a query: it would be in logs.
     let request = server.request(Method::GET, &format!("/api/v1/me?access_token={}", ada.token));
     assert_eq!(request.send().await.unwrap().status(), 401);
-    let keys: Value = server.request(Method::GET, "/.well-known/jwks.json").send().await.unwrap().json().await.unwrap();
+    let keys: Value =
+        server.request(Method::GET, "/.well-known/jwks.json").send().await.unwrap().json().await.unwrap();
     assert_eq!(keys["keys"][0]["crv"], "Ed25519");
     assert!(keys["keys"][0]["d"].is_null());
 }

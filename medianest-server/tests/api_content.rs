@@ -20,7 +20,10 @@ async fn settled(user: &User<'_>, id: &str) -> Value {
     }
 }
 
-async fn watch(user: &User<'_>, _: &str) -> impl futures::Stream<Item = reqwest::Result<bytes::Bytes>> + Unpin + use<> {
+async fn watch(
+    user: &User<'_>,
+    _: &str,
+) -> impl futures::Stream<Item = reqwest::Result<bytes::Bytes>> + Unpin + use<> {
     let answer = user.request(Method::GET, "/events").send().await.unwrap();
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers()["content-type"], "text/event-stream");
@@ -113,9 +116,11 @@ async fn versions_guard_against_lost_changes() {
     let (_, asset) = ada.upload("a.gif", GIF).await;
     let asset = settled(&ada, asset["id"].as_str().unwrap()).await;
     let path = format!("/assets/{}", asset["id"].as_str().unwrap());
-    let tag = ada.request(Method::GET, &path).send().await.unwrap().headers()["etag"].to_str().unwrap().to_owned();
+    let tag =
+        ada.request(Method::GET, &path).send().await.unwrap().headers()["etag"].to_str().unwrap().to_owned();
     let rename = |name: &str, tag: &str| {
-        let request = ada.request(Method::PATCH, &path).header("if-match", tag).json(&json!({ "name": name }));
+        let request =
+            ada.request(Method::PATCH, &path).header("if-match", tag).json(&json!({ "name": name }));
         answer(request)
     };
     let (status, renamed) = rename("b.gif", &tag).await;

@@ -36,7 +36,8 @@ fn wrong_configuration_refuses_to_start_in_one_line() {
         assert!(stderr(&refused).to_lowercase().contains(hint), "{toml}: {}", stderr(&refused));
     }
     std::fs::remove_file(dir.path().join("medianest.toml")).unwrap();
-    let unknown = medianest(dir.path()).args(["config", "check"]).env("MEDIANEST_LISEN", "x").output().unwrap();
+    let unknown =
+        medianest(dir.path()).args(["config", "check"]).env("MEDIANEST_LISEN", "x").output().unwrap();
     assert!(!unknown.status.success() && stderr(&unknown).contains("lisen"), "{}", stderr(&unknown));
     let missing = run(dir.path(), &["--config", "/nowhere.toml", "config", "check"]);
     assert!(!missing.status.success() && stderr(&missing).contains("no such file"));
@@ -46,7 +47,8 @@ fn wrong_configuration_refuses_to_start_in_one_line() {
 #[test]
 fn variables_are_over_the_file_and_flags_over_both() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("medianest.toml"), "[http]\nmax_connections = 5\nhead_seconds = 6").unwrap();
+    std::fs::write(dir.path().join("medianest.toml"), "[http]\nmax_connections = 5\nhead_seconds = 6")
+        .unwrap();
     let shown = medianest(dir.path())
         .args(["config", "show"])
         .env("MEDIANEST_HTTP__MAX_CONNECTIONS", "7")
@@ -93,7 +95,9 @@ async fn commands_work_beside_a_running_server_and_without_one() {
     let ada = User::new(&server, &server.login("ada", &password).await);
     assert!(ada.is_in().await);
     let twice = run(dir, &["user", "add", "ADA"]);
-    assert!(!twice.status.success() && stderr(&twice).contains("user_exists") | stderr(&twice).contains("taken"));
+    assert!(
+        !twice.status.success() && stderr(&twice).contains("user_exists") | stderr(&twice).contains("taken")
+    );
 
     // What the command does counts for the server at once.
     assert!(run(dir, &["user", "disable", "ada"]).status.success());
@@ -128,11 +132,16 @@ async fn import_puts_a_folder_in_once() {
     let path = folder.path().to_str().unwrap();
     let import = |dir: &Path, more: &[&str]| {
         let done = run(dir, &[&["import", path, "--owner", "ada", "--json"], more].concat());
-        let report: Value = serde_json::from_slice(&done.stdout).unwrap_or_else(|_| panic!("{}", stderr(&done)));
+        let report: Value =
+            serde_json::from_slice(&done.stdout).unwrap_or_else(|_| panic!("{}", stderr(&done)));
         report
     };
     let first = import(server.dir.path(), &[]);
-    assert_eq!((first["skipped"].as_u64(), first["failed"].as_array().unwrap().len()), (Some(1), 0), "{first}");
+    assert_eq!(
+        (first["skipped"].as_u64(), first["failed"].as_array().unwrap().len()),
+        (Some(1), 0),
+        "{first}"
+    );
     assert_eq!(first["added"].as_u64().unwrap() + first["present"].as_u64().unwrap(), 3);
     let again = import(server.dir.path(), &[]);
     assert_eq!((again["added"].as_u64(), again["present"].as_u64()), (Some(0), Some(3)), "{again}");

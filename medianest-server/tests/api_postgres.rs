@@ -1,0 +1,60 @@
+//! Two servers and a worker on one PostgreSQL database.
+
+mod common;
+
+use common::{GIF, PASSWORD, Server, User, answer, configured, medianest};
+use futures::StreamExt;
+use medianest_testkit::postgres::{Database, database};
+use reqwest::Method;
+use serde_json::json;
+use std::{io::Write, path::Path, process::Stdio};
+use tempfile::TempDir;
+
+fn directory(database: &Database, shared: &Path) -> TempDir {
+    let dir = configured(&format!(
+        "[workers]\njobs = 0\n[database]\nurl = {:?}\n[storage]\nmedia_dir = {:?}\n",
+        database.url(),
+        shared.join("media")
+    ));
+    let mut file = std::fs::OpenOptions::new().append(true).open(dir.path().join("medianest.toml")).unwrap();
+    writeln!(file, "keys_dir = {:?}", shared.join("keys")).unwrap();
+    dir
+}
+
+#[tokio::test]
+async fn what_one_process_does_counts_for_all() {
+    let database = database();
+    let shared = tempfile::tempdir().unwrap();
+    let one = Server::start_in(directory(&database, shared.path()));
+    let two = Server::start_in(directory(&database, shared.path()));
+    let ada = one.user("ada").await;
+    let elsewhere =
+        |method: Method, path: &str| two.request(method, &format!("/api/v1{path}")).bearer_auth(&ada.token);
+    assert_eq!(answer(elsewhere(Method::GET, "/me")).await.0, 200);
+
+    // A worker without a server of its own makes what both wait for.
+    let home = directory(&database, shared.path());
+    let mut worker =
+        medianest(home.path()).args(["worker", "--jobs", "1"]).stdout(Stdio::null()).spawn().unwrap();
+    let mut events = elsewhere(Method::GET, "/events").send().await.unwrap().bytes_stream();
+    let (status, asset) = ada.upload("a.gif", GIF).await;
+    assert_eq!(status, 201, "{asset}");
+    let mut heard = String::new();
+    while !heard.contains("event: asset.ready") {
+        heard += std::str::from_utf8(&events.next().await.unwrap().unwrap()).unwrap();
+    }
+    let path = format!("/assets/{}/content", asset["id"].as_str().unwrap());
+    let content = elsewhere(Method::GET, &path).send().await.unwrap();
+    assert_eq!(content.bytes().await.unwrap(), GIF);
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+
+    // Signed out here is signed out there.
+    assert_eq!(ada.call(Method::POST, "/auth/logout", None).await.0, 204);
+    assert_eq!(answer(elsewhere(Method::GET, "/me")).await.0, 401);
+    let again = User::new(&two, &two.login("ada", PASSWORD).await);
+    let admin = one.admin().await;
+    let path = format!("/users/{}", again.id);
+    assert_eq!(admin.call(Method::PATCH, &path, Some(json!({ "disabled": true }))).await.0, 200);
+    assert!(!again.is_in().await);
+}

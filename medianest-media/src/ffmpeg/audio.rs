@@ -145,7 +145,7 @@ impl<'a> Sound<'a> {
             silence.set_pts(Some(Rate { num: i64::from(kind.rate), den: 1 }.nearest(self.end)));
             self.end += SECOND;
             self.push(&mut silence, parts)?;
-            parts.progress(0.0)?;
+            parts.tick()?;
         }
         Ok(())
     }

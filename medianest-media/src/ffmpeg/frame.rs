@@ -101,7 +101,7 @@ impl Search {
             return Ok(());
         }
         self.seen += 1;
-        if (self.seen - 1) % STRIDE != 0 {
+        if !(self.seen - 1).is_multiple_of(STRIDE) {
             return Ok(());
         }
         let brightness = brightness(&video);

@@ -69,7 +69,7 @@ pub(crate) fn render(
         None => Err(absent("sound")),
     };
     let mut pass = Pass {
-        ladder: keep(ladder, rung_tasks, &mut parts)?,
+        ladder: keep(ladder, rung_tasks, &mut parts)?.filter(|ladder| !ladder.tasks().is_empty()),
         sound: keep(sound, wish_tasks, &mut parts)?,
         parts,
         ahead,
@@ -171,7 +171,10 @@ impl Pass<'_, '_> {
     }
 
     fn finish(mut self, facts: &Facts) -> Result<()> {
-        let truncated = facts.warnings.iter().any(|warning| warning == probe::TRUNCATED);
+        let ends =
+            [self.ladder.as_ref().map(|ladder| ladder.end), self.sound.as_ref().map(|sound| sound.end)];
+        let early = ends.into_iter().flatten().max().is_some_and(|end| end < self.duration_us / 10 * 9);
+        let truncated = early || facts.warnings.iter().any(|warning| warning == probe::TRUNCATED);
         let ladder = self.ladder.take().map(|ladder| (ladder.tasks(), ladder.finish(&mut self.parts)));
         self.close(ladder, truncated)?;
         let sound = self.sound.take().map(|sound| (sound.tasks(), sound.finish(&mut self.parts)));

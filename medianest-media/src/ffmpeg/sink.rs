@@ -13,6 +13,7 @@ pub(super) struct Parts<'a> {
     written: u64,
     deadline: Deadline,
     reported: Instant,
+    done: f32,
     refused: bool,
 }
 
@@ -24,6 +25,7 @@ impl<'a> Parts<'a> {
             written: 0,
             deadline,
             reported: Instant::now(),
+            done: 0.0,
             refused: false,
         }
     }
@@ -45,14 +47,20 @@ impl<'a> Parts<'a> {
         self.note(answer)
     }
 
-    /// Says how much is done, when it is time to; checks the deadline.
+    /// Notes how much is done.
     pub(super) fn progress(&mut self, done: f32) -> Result<()> {
+        self.done = done.clamp(self.done, 1.0);
+        self.tick()
+    }
+
+    /// Shows a sign of life, when it is time to; checks the deadline.
+    pub(super) fn tick(&mut self) -> Result<()> {
         if self.reported.elapsed() < EVERY {
             return Ok(());
         }
         self.reported = Instant::now();
         self.deadline.check()?;
-        let answer = self.sink.progress(done.clamp(0.0, 1.0));
+        let answer = self.sink.progress(self.done);
         self.note(answer)
     }
 

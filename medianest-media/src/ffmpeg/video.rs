@@ -204,6 +204,7 @@ impl Rung {
         while self.encoder.receive_packet(&mut packet).is_ok() {
             packet.set_duration(1);
             self.track.write(&mut packet, parts)?;
+            parts.tick()?;
         }
         Ok(())
     }

@@ -96,6 +96,5 @@ pub(crate) fn render(
     sink.progress(0.0)?;
     let target = TargetSize::of(facts, tasks.iter().map(|(_, variant)| *variant));
     let (picture, warnings) = decode_with_warnings(source, facts, limits, target)?;
-    sink.progress(0.3)?;
     variants::write_with_warnings(&picture, tasks, &warnings, sink)
 }

@@ -11,6 +11,7 @@ const BOX: u32 = 320;
 /// start of the name, SSIM, why it is less than 0.9.
 const LOOSER: &[(&str, f64, &str)] = &[
     ("021", 0.8, "ImageMagick converts CMYK without its profile"),
+    ("032", 0.7, "ImageMagick applies the gAMA chunk, which we pass over"),
     ("041", 0.0, "HDR: ImageMagick shows the PQ signal as it is"),
 ];
 
@@ -39,7 +40,9 @@ pub(crate) fn looks_like_imagemagick(file: &CorpusFile) -> Result<(), Failed> {
 /// ImageMagick's thumbnail at the size of ours.
 fn convert(file: &CorpusFile, auto_orient: bool, ours: &Rgb) -> Result<Rgb, Failed> {
     let mut command = Command::new("convert-im6.q16");
-    command.arg(format!("{}[0]", file.path.display()));
+    // It goes by the name otherwise, and one photo has the wrong one.
+    let jpeg = file.truth.mime_by_exiftool.as_deref() == Some("image/jpeg");
+    command.arg(format!("{}{}[0]", if jpeg { "jpeg:" } else { "" }, file.path.display()));
     if auto_orient {
         command.arg("-auto-orient");
     }

@@ -112,11 +112,9 @@ impl Painter {
     where
         F: FnMut(usize, Frame) -> Result<()>,
     {
-        if let Some(graphs) = &mut self.graphs {
-            if let Some((front, _)) = &mut graphs.front {
-                front.finish()?;
-                self.deliver(&mut each)?;
-            }
+        if let Some(Graphs { front: Some((front, _)), .. }) = &mut self.graphs {
+            front.finish()?;
+            self.deliver(&mut each)?;
         }
         if let Some(graphs) = &mut self.graphs {
             graphs.ladder.finish()?;

@@ -13,7 +13,7 @@ const FLAGS = [
 export async function open(url) {
   const profile = await mkdtemp(path.join(tmpdir(), 'medianest-chromium-'));
   const context = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    executablePath: process.env.TEST_CHROMIUM ?? '/usr/bin/chromium',
     headless: true,
     args: FLAGS,
     viewport: { width: 1280, height: 800 },

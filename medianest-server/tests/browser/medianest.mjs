@@ -7,9 +7,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 
-const workspace = path.resolve(import.meta.dirname, '../../..');
-const program = process.env.MEDIANEST_BIN ?? path.join(workspace, 'target/debug/medianest');
+const workspace = fileURLToPath(new URL('../../..', import.meta.url));
+const program = process.env.TEST_SERVER ?? path.join(workspace, 'target/debug/medianest');
 
 export const corpus = process.env.MEDIANEST_CORPUS ?? path.join(workspace, '../shared/corpus');
 

@@ -46,7 +46,7 @@ export function facts(asset) {
     ['Length', known.duration_ms ? format.duration(known.duration_ms) : undefined],
     ['Streams', known.streams?.length ? streams(known.streams) : undefined],
     ['File', asset.name, [format.size(asset.size), asset.content_type].filter(Boolean).join(' · ')],
-    ['Added', format.moment2(asset.created_at)],
+    ['Added', format.stamp(asset.created_at)],
     ['Note', known.warnings?.map((warning) => WARNINGS[warning] ?? warning).join(' ')],
   ];
   return h('dl', {}, rows.filter(([, text]) => text).map(([term, text, fine]) =>

@@ -52,7 +52,7 @@ export function moment(asset) {
   return wall(asset).toLocaleString(undefined, options);
 }
 
-export const moment2 = (text) =>
+export const stamp = (text) =>
   new Date(text).toLocaleString(undefined, { day: 'numeric', month: 'long', year: 'numeric', ...clock });
 
 export function place({ latitude, longitude }) {

@@ -30,21 +30,19 @@ let asset;
 let staged;
 let letGo = () => {};
 let toggle = () => {};
-let returns = false;
 
 const fromAddress = () => /^#asset=([0-9a-f-]{36})$/.exec(location.hash)?.[1];
 
 /** Shows an asset; the way back leads to where one was. */
 export function open(id) {
-  returns = !dialog.open;
   const address = `#asset=${id}`;
-  if (dialog.open) history.replaceState(null, '', address);
-  else history.pushState(null, '', address);
+  if (dialog.open) history.replaceState(history.state, '', address);
+  else history.pushState({ returns: true }, '', address);
   follow();
 }
 
 function close() {
-  if (returns) history.back();
+  if (history.state?.returns) history.back();
   else { history.replaceState(null, '', location.pathname + location.search); follow(); }
 }
 
@@ -65,8 +63,10 @@ export async function follow() {
   }
   clear();
   asset = next;
-  if (!dialog.open) dialog.showModal();
-  showPanel(localStorage.getItem(PANEL) === 'open' && innerWidth > 900);
+  if (!dialog.open) {
+    dialog.showModal();
+    showPanel(localStorage.getItem(PANEL) === 'open' && innerWidth > 900);
+  }
   draw();
   heading.focus({ preventScroll: true });
   return undefined;
@@ -159,7 +159,7 @@ function photo() {
     class: 'photo', alt: format.title(asset), draggable: 'false', width: known.width, height: known.height,
     src: animated ? links.original : rendition(asset, 'large', 'medium', 'small'),
     load: () => image.style.removeProperty('background-image'),
-    error: () => expired(asset, image),
+    error: () => { staged = undefined; expired(asset, image); },
   });
   // What is in the cache already stands in until the large one is there.
   if (small && !image.complete) image.style.setProperty('background-image', `url("${encodeURI(small)}")`);
@@ -175,23 +175,20 @@ const failed = () => { fill(stage, notice('alert', 'This cannot be played now.',
 
 function film() {
   const { width, height } = asset.facts ?? {};
-  const video = h('video', { class: 'film', controls: true, playsinline: true, preload: 'metadata', width, height,
+  const video = h('video', { class: 'film', controls: true, autoplay: true, playsinline: true, preload: 'metadata', width, height,
     poster: rendition(asset, 'poster', 'large', 'medium'), 'aria-label': format.title(asset) });
   fill(stage, video);
   letGo = play(video, asset.links.hls, failed);
   toggle = () => (video.paused ? video.play().catch(() => {}) : video.pause());
-  // Not before it is asked for when the browser refuses; then its own button is there.
-  video.play().catch(() => {});
 }
 
 function music() {
-  const audio = h('audio', { preload: 'metadata' });
+  const audio = h('audio', { preload: 'metadata', autoplay: true });
   const player = song(asset, audio);
   fill(stage, player.node);
   const stop = play(audio, asset.links.hls, failed);
   letGo = () => { player.stop(); stop(); };
   toggle = player.toggle;
-  audio.play().catch(() => {});
 }
 
 async function change(command, words, action) {

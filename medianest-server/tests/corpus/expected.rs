@@ -1,0 +1,66 @@
+//! What comes of each file.
+
+use medianest_testkit::corpus::CorpusFile;
+
+/// What comes of a file: the state of the asset and the code of its failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Ready,
+    Failed(&'static str),
+    Quarantined(&'static str),
+    /// The upload itself is answered with a problem.
+    Refused(&'static str),
+}
+
+use Outcome::{Failed, Quarantined, Refused};
+
+/// Files that do not end `ready`: start of the name, what comes of them, why.
+const NOT_READY: &[(&str, Outcome, &str)] = &[
+    ("043", Failed("unsupported_codec"), "an AVIF sequence without a still: libheif 1.15 refuses the brand"),
+    ("047", Failed("unsupported_codec"), "JPEG XL is of a later issue"),
+    ("048", Failed("unsupported_codec"), "JPEG XL is of a later issue"),
+    ("050", Failed("unsupported_codec"), "TIFF compressed with CCITT group 3"),
+    ("053", Failed("unsupported_codec"), "SVG is of a later issue"),
+    ("054", Failed("unsupported_codec"), "raw formats are of a later issue"),
+    ("055", Failed("unsupported_codec"), "raw formats are of a later issue"),
+    ("056", Failed("unsupported_codec"), "raw formats are of a later issue"),
+    ("093", Failed("limit_exceeded"), "280 megapixels"),
+    ("094", Failed("limit_exceeded"), "4 gigapixels"),
+    ("095", Failed("limit_exceeded"), "a frame of 4 gigapixels in 44 bytes"),
+    ("097", Failed("corrupt"), "no stream can be read"),
+    ("099", Failed("corrupt"), "AVIF without a size"),
+    ("100", Failed("corrupt"), "HEIF with broken boxes"),
+    ("101", Failed("corrupt"), "a chain of boxes without end"),
+    ("h01", Refused("empty_upload"), "there is nothing to store"),
+    ("h02", Failed("limit_exceeded"), "2.5 gigapixels"),
+    ("h04", Quarantined("dangerous_content"), "a playlist that names a file"),
+    ("h05", Quarantined("dangerous_content"), "a playlist that names an address"),
+    ("h06", Quarantined("dangerous_content"), "a playlist that names a file"),
+    ("h07", Quarantined("dangerous_content"), "XML with external entities"),
+    ("h08", Failed("unsupported_media_type"), "an archive"),
+    ("h10", Quarantined("dangerous_content"), "a GIF that is a script"),
+    ("h12", Quarantined("dangerous_content"), "a page with a script"),
+    ("h13", Quarantined("dangerous_content"), "a playlist that names a file"),
+    ("h14", Quarantined("dangerous_content"), "a playlist that names a file"),
+];
+
+/// Files that are ready with a word of warning: start of the name, the warning.
+const FLAGGED: &[(&str, &str)] = &[
+    ("070", "duration_implausible"),
+    ("090", "truncated"),
+    ("091", "truncated"),
+    ("104", "duration_implausible"),
+    ("h03", "frames_left_out"),
+    ("h11", "truncated"),
+];
+
+/// What must come of a file.
+pub(crate) fn outcome(file: &CorpusFile) -> Outcome {
+    let row = NOT_READY.iter().find(|(name, ..)| file.name.starts_with(name));
+    row.map_or(Outcome::Ready, |(_, outcome, _)| *outcome)
+}
+
+/// What a file that is ready must be flagged with.
+pub(crate) fn warning(file: &CorpusFile) -> Option<&'static str> {
+    FLAGGED.iter().find(|(name, _)| file.name.starts_with(name)).map(|(_, warning)| *warning)
+}

@@ -1,0 +1,127 @@
+//! Pictures, how alike they are, and ImageMagick's opinion.
+
+use std::{path::Path, process::Command};
+
+/// An RGB picture.
+#[derive(Clone, Debug)]
+pub struct Rgb {
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Red, green and blue of each pixel, row by row.
+    pub pixels: Vec<u8>,
+}
+
+impl Rgb {
+    /// The pixels of a JPEG, PNG or WebP file, on white where it is transparent.
+    ///
+    /// # Panics
+    /// When it is none.
+    pub fn decode(bytes: &[u8]) -> Self {
+        let image = image::load_from_memory(bytes).expect("a picture").into_rgba8();
+        let (width, height) = (image.width() as usize, image.height() as usize);
+        let pixels = image.pixels().flat_map(|pixel| {
+            let [red, green, blue, alpha] = pixel.0.map(u16::from);
+            [red, green, blue].map(|channel| ((channel * alpha + 255 * (255 - alpha) + 127) / 255) as u8)
+        });
+        Self { width, height, pixels: pixels.collect() }
+    }
+
+    /// What ImageMagick makes of the first frame of a file at this size, with or without the turn that
+    /// the file asks for.
+    ///
+    /// # Panics
+    /// When it makes nothing.
+    pub fn by_imagemagick(file: &Path, auto_orient: bool, width: usize, height: usize) -> Self {
+        let mut command = Command::new("convert-im6.q16");
+        command.arg(format!("{}[0]", file.display()));
+        if auto_orient {
+            command.arg("-auto-orient");
+        }
+        command
+            .args(["-background", "white", "-alpha", "remove", "-resize"])
+            .arg(format!("{width}x{height}!"));
+        command.args(["-colorspace", "sRGB", "-depth", "8", "-type", "TrueColor", "png:-"]);
+        let output = command.output().expect("ImageMagick is needed: install imagemagick");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.stdout.is_empty(), "convert-im6.q16 {}: {complaint}", file.display());
+        Self::decode(&output.stdout)
+    }
+
+    /// The mean colour.
+    pub fn mean(&self) -> [f64; 3] {
+        let count = (self.width * self.height) as f64;
+        let sums = self.pixels.chunks_exact(3).fold([0.0; 3], |sums: [f64; 3], pixel| {
+            [0, 1, 2].map(|channel| sums[channel] + f64::from(pixel[channel]))
+        });
+        sums.map(|sum| sum / count)
+    }
+
+    fn luma(&self, x: usize, y: usize) -> f64 {
+        let at = (y * self.width + x) * 3;
+        let [red, green, blue] = [0, 1, 2].map(|channel| f64::from(self.pixels[at + channel]));
+        0.299 * red + 0.587 * green + 0.114 * blue
+    }
+}
+
+/// Structural similarity ([Wang et al. 2004](https://doi.org/10.1109/TIP.2003.819861)) of luma, over
+/// windows of 8 × 8 pixels: 1 for equal pictures. Pictures of different sizes have nothing in common.
+pub fn ssim(one: &Rgb, other: &Rgb) -> f64 {
+    if (one.width, one.height) != (other.width, other.height) {
+        return 0.0;
+    }
+    let window = 8.min(one.width).min(one.height);
+    let (mut sum, mut count) = (0.0, 0.0);
+    for top in (0..=one.height - window).step_by(4) {
+        for left in (0..=one.width - window).step_by(4) {
+            sum += of_window(one, other, left, top, window);
+            count += 1.0;
+        }
+    }
+    sum / count
+}
+
+fn of_window(one: &Rgb, other: &Rgb, left: usize, top: usize, window: usize) -> f64 {
+    let (c1, c2) = ((0.01f64 * 255.0).powi(2), (0.03f64 * 255.0).powi(2));
+    let n = (window * window) as f64;
+    let (mut a, mut b, mut aa, mut bb, mut ab) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    for y in top..top + window {
+        for x in left..left + window {
+            let (p, q) = (one.luma(x, y), other.luma(x, y));
+            (a, b, aa, bb, ab) = (a + p, b + q, aa + p * p, bb + q * q, ab + p * q);
+        }
+    }
+    let (mean_a, mean_b) = (a / n, b / n);
+    let (var_a, var_b, cov) = (aa / n - mean_a * mean_a, bb / n - mean_b * mean_b, ab / n - mean_a * mean_b);
+    (2.0 * mean_a * mean_b + c1) * (2.0 * cov + c2)
+        / ((mean_a * mean_a + mean_b * mean_b + c1) * (var_a + var_b + c2))
+}
+
+/// How alike our picture of a file has to be to ImageMagick's, which neither manages colour nor shrinks
+/// on load: start of the name, SSIM, why it is less than 0.9.
+const LOOSER: &[(&str, f64, &str)] = &[
+    ("021", 0.8, "ImageMagick converts CMYK without its profile"),
+    ("041", 0.0, "HDR: ImageMagick shows the PQ signal as it is"),
+];
+
+/// Checks that a picture of a file is like the one that ImageMagick makes with `-auto-orient`, and, when
+/// `turned`, more so than to the one without the turn.
+///
+/// # Errors
+/// How alike they are.
+pub fn looks_like_imagemagick(file: &Path, ours: &Rgb, turned: bool) -> Result<(), String> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let least = LOOSER.iter().find(|(start, ..)| name.starts_with(start)).map_or(0.9, |(_, least, _)| *least);
+    let likeness = ssim(ours, &Rgb::by_imagemagick(file, true, ours.width, ours.height));
+    if likeness < least {
+        return Err(format!("SSIM {likeness:.3} to ImageMagick's picture"));
+    }
+    if turned {
+        let as_stored = ssim(ours, &Rgb::by_imagemagick(file, false, ours.width, ours.height));
+        if as_stored >= likeness {
+            return Err(format!("not upright: SSIM {as_stored:.3} as stored, {likeness:.3} upright"));
+        }
+    }
+    Ok(())
+}

@@ -4,7 +4,8 @@
 //! Both catalogs implement everything in [`medianest_core::catalog`], from the same statements, and are
 //! proven by the same suites. Neither migrates by itself: the program decides when.
 //!
-//! ```
+#![cfg_attr(feature = "sqlite", doc = "```")]
+#![cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
 //! use medianest_core::{Clock, LibraryId, NewEvent, PageRequest, Recipe, SystemClock, TenantId, Visibility};
 //! use medianest_core::catalog::{AssetCatalog, Catalog, NewLibrary};
 //! use medianest_storage::SqliteCatalog;

@@ -3,9 +3,13 @@
 
 use futures::future::join_all;
 use medianest_core::{
-    AssetId, AssetState, Blob, BlobId, BlobKey, Clock, ErrorKind, IntentId, JobId, JobKind, JobPayload,
-    LibraryId, NewEvent, NewJob, PageRequest, Recipe, Sha256, SystemClock, TenantId, Visibility,
-    catalog::{AssetCatalog, AssetQuery, Catalog, Claim, Intent, JobCatalog, JobQuery, NewAsset, NewLibrary},
+    AssetId, AssetState, Blob, BlobId, BlobKey, Clock, ErrorKind, Fingerprint, IntentId, Job, JobId, JobKind,
+    JobPayload, JobState, LibraryId, NewEvent, NewJob, PageRequest, Recipe, RenditionId, Resize, Sha256,
+    SystemClock, TenantId, Variant, VariantName, Visibility,
+    catalog::{
+        AssetCatalog, AssetQuery, Catalog, Claim, Declared, Intent, JobCatalog, JobQuery, NewAsset,
+        NewLibrary, NewRendition,
+    },
 };
 use medianest_storage::SqliteCatalog;
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -80,33 +84,53 @@ async fn open_intent(catalog: &SqliteCatalog, asset: &NewAsset) {
     catalog.open_intent(&intent, Duration::from_secs(3600)).await.unwrap();
 }
 
-/// Commands that are committed together fail alone: of every one there is all or nothing.
+/// Renditions of this variant, as many as asked for: two of them break a rule of the table.
+fn declared(asset: AssetId, renditions: usize) -> Declared {
+    let mut job = NewJob::new(TENANT, JobKind::Render, asset);
+    let renditions: Vec<_> = (0..renditions)
+        .map(|_| NewRendition {
+            id: RenditionId::new(),
+            variant: VariantName::new("small").unwrap(),
+            definition: Variant::Image(Resize::fit(320, 320).webp(80)),
+            fingerprint: Fingerprint::from_stored("1"),
+            required: true,
+            job: job.id,
+        })
+        .collect();
+    job.payload.renditions = renditions.iter().map(|rendition| rendition.id).collect();
+    Declared { renditions, jobs: vec![job], understand_again: false, at: None }
+}
+
+/// Commands that are committed together fail alone, and what they had written by then is undone.
 #[tokio::test]
 async fn a_command_that_fails_takes_none_of_its_group_along() {
     let (catalog, _folder) = in_file().await;
     let catalog = Arc::new(catalog);
     let library = library(&catalog).await;
-    let ingests = (0..200).map(|n| {
+    let writers = (0..100).map(|n| {
         let catalog = Arc::clone(&catalog);
-        let mut new = asset(library);
-        // The last thing that a command writes refuses: an event of a job that is there has been written by then.
-        let fails = n % 3 == 0;
-        if fails {
-            new.intent = IntentId::new();
-        }
         tokio::spawn(async move {
-            if !fails {
-                open_intent(&catalog, &new).await;
-            }
-            let (id, job) = (new.id, new.jobs[0].id);
-            let committed = catalog.commit_ingest(new).await;
-            assert_eq!(committed.is_ok(), !fails);
-            assert_eq!(catalog.get_asset(&Visibility::all(TENANT), id).await.unwrap().is_some(), !fails);
-            assert_eq!(catalog.get_job(TENANT, job).await.unwrap().is_some(), !fails);
+            let new = asset(library);
+            open_intent(&catalog, &new).await;
+            let id = catalog.commit_ingest(new).await.unwrap().asset.id;
+            let (first, fails) = (declared(id, 1), n % 3 == 0);
+            catalog.declare_renditions(id, first.clone()).await.unwrap();
+            // By the time it fails, the first rendition has been replaced and its job called off.
+            let second = declared(id, if fails { 2 } else { 1 });
+            assert_eq!(catalog.declare_renditions(id, second.clone()).await.is_err(), fails);
+            let (kept, gone) = if fails { (first, second) } else { (second, first) };
+            let renditions = catalog.list_renditions(id).await.unwrap();
+            assert_eq!(renditions.len(), 1);
+            assert_eq!(renditions[0].id, kept.renditions[0].id);
+            let state = |job: Option<Job>| job.map(|job| job.state);
+            let of_kept = state(catalog.get_job(TENANT, kept.jobs[0].id).await.unwrap());
+            let of_gone = state(catalog.get_job(TENANT, gone.jobs[0].id).await.unwrap());
+            assert_eq!(of_kept, Some(JobState::Queued));
+            assert_eq!(of_gone, (!fails).then_some(JobState::Cancelled));
         })
     });
-    for ingest in join_all(ingests).await {
-        ingest.unwrap();
+    for writer in join_all(writers).await {
+        writer.unwrap();
     }
 }
 

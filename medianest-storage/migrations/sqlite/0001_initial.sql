@@ -78,15 +78,15 @@ CREATE UNIQUE INDEX medianest_assets_by_idempotency_key
     ON medianest_assets (tenant, owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX medianest_assets_staged ON medianest_assets (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX medianest_assets_trashed ON medianest_assets (trashed_at) WHERE trashed_at IS NOT NULL;
--- Each order of a list is a walk along one of these; kind and state are filtered within the index.
+-- Each order of a list is a walk along one of these; kind, state and owner are filtered within the index.
 CREATE INDEX medianest_assets_taken
-    ON medianest_assets (tenant, trashed, taken_at, id, kind, state);
+    ON medianest_assets (tenant, trashed, taken_at, id, kind, state, owner);
 CREATE INDEX medianest_assets_added
-    ON medianest_assets (tenant, trashed, created_at, id, kind, state);
+    ON medianest_assets (tenant, trashed, created_at, id, kind, state, owner);
 CREATE INDEX medianest_assets_library_taken
-    ON medianest_assets (library_id, trashed, taken_at, id, kind, state);
+    ON medianest_assets (library_id, trashed, taken_at, id, kind, state, owner);
 CREATE INDEX medianest_assets_library_added
-    ON medianest_assets (library_id, trashed, created_at, id, kind, state);
+    ON medianest_assets (library_id, trashed, created_at, id, kind, state, owner);
 
 CREATE TABLE medianest_renditions (
     id              BLOB    NOT NULL PRIMARY KEY,

@@ -29,8 +29,7 @@ pub(crate) trait Backend: std::fmt::Debug + Send + Sync + 'static {
     async fn close(&self);
 }
 
-/// A catalog in a relational database: [`SqliteCatalog`](crate::SqliteCatalog) or
-/// [`PostgresCatalog`](crate::PostgresCatalog).
+/// A catalog in a relational database: what `SqliteCatalog` and `PostgresCatalog` are.
 #[derive(Debug)]
 #[expect(private_bounds, reason = "the backends are ours alone, as the catalog traits are sealed")]
 pub struct SqlCatalog<B: Backend> {

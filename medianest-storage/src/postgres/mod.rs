@@ -85,6 +85,7 @@ impl Postgres {
             if !asked || connection.ping().await.is_ok() {
                 return Ok(connection);
             }
+            connection.close_on_drop();
         }
         Err(unavailable())
     }

@@ -22,7 +22,7 @@ use medianest_core::{Error, ErrorKind, PageRequest, Result, auth::Accounts};
 use poem::{endpoint::BoxEndpoint, http::Method};
 use poem_openapi::{
     OpenApi, OpenApiService, Tags,
-    registry::{MetaApi, Registry},
+    registry::{MetaApi, MetaPath, Registry},
 };
 use std::{collections::HashMap, sync::Arc};
 
@@ -93,8 +93,16 @@ fn named<T>(api: T) -> OpenApiService<T, ()> {
 pub(crate) struct Described;
 
 impl OpenApi for Described {
+    /// With each path once, though several groups have operations at it.
     fn meta() -> Vec<MetaApi> {
-        Api::meta()
+        let mut paths: Vec<MetaPath> = Vec::new();
+        for path in Api::meta().into_iter().flat_map(|api| api.paths) {
+            match paths.iter_mut().find(|known| known.path == path.path) {
+                Some(known) => known.operations.extend(path.operations),
+                None => paths.push(path),
+            }
+        }
+        vec![MetaApi { paths }]
     }
 
     fn register(registry: &mut Registry) {

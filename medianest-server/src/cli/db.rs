@@ -22,7 +22,13 @@ pub(super) async fn run(config: Config, command: Command) -> Result<()> {
             output::line("the tables are up to date")
         }
         Command::Check => {
-            let nest = compose(&config, Migrate::No).await?;
+            let nest = match compose(&config, Migrate::No).await {
+                // It would not run on tables that are not up to date.
+                Err(error) if error.code() == "data_dir_in_use" => {
+                    return output::line("a server is running on this data directory");
+                }
+                composed => composed?,
+            };
             let time = nest.engine.catalog().check().await?;
             nest.engine.catalog().close().await;
             output::line(format_args!("the tables are up to date; the database's time is {time}"))

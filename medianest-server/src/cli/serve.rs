@@ -173,15 +173,15 @@ async fn first_run(nest: &Nest, config: &Config) -> Result<()> {
 
 fn announce(config: &Config, address: SocketAddr) -> Result<()> {
     output::line(format_args!("Data directory: {}", config.data_dir.display()))?;
-    if let Some(url) = &config.public_url {
-        return output::line(format_args!("MediaNest is ready: {url}"));
-    }
     let port = address.port();
-    if !address.ip().is_unspecified() {
-        return output::line(format_args!("MediaNest is ready: http://{address}"));
+    match address.ip().is_unspecified() {
+        true => output::line(format_args!("MediaNest is ready: http://localhost:{port}"))?,
+        false => output::line(format_args!("MediaNest is ready: http://{address}"))?,
     }
-    output::line(format_args!("MediaNest is ready: http://localhost:{port}"))?;
-    match lan_address() {
+    if let Some(url) = &config.public_url {
+        return output::line(format_args!("From outside:       {url}"));
+    }
+    match lan_address().filter(|_| address.ip().is_unspecified()) {
         Some(ip) => output::line(format_args!("In your network:    http://{}", SocketAddr::new(ip, port))),
         None => Ok(()),
     }

@@ -10,7 +10,8 @@ use crate::{
     State,
     problem::{self, Asked},
 };
-use futures::FutureExt;
+use bytes::Bytes;
+use futures::{FutureExt, StreamExt};
 use http::{HeaderValue, StatusCode, header};
 use medianest_core::{Error, ErrorKind};
 use poem::{Body, Endpoint, IntoResponse, Request, Response};
@@ -79,11 +80,32 @@ async fn limit(mut request: Request, state: &State) -> poem::Result<Request> {
     });
     if is_json {
         let (limit, timeout) = (state.settings.max_json_bytes, state.settings.body_timeout);
-        let body = request.take_body().into_bytes_limit(limit);
-        let bytes = tokio::time::timeout(timeout, body).await.map_err(|_| {
+        let bytes = tokio::time::timeout(timeout, read(request.take_body(), limit)).await.map_err(|_| {
             problem::Failure(Error::new(ErrorKind::TimedOut, "request_timeout", "the body came too slowly"))
         })?;
         request.set_body(Body::from_bytes(bytes?));
     }
     Ok(request)
+}
+
+/// Bytes of a body beyond its limit that are read all the same: a client that is cut off while it
+/// sends never sees the answer.
+const DISCARDED: usize = 8 << 20;
+
+async fn read(body: Body, limit: usize) -> poem::Result<Bytes> {
+    let mut chunks = body.into_bytes_stream();
+    let (mut bytes, mut size) = (Vec::new(), 0_usize);
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| poem::Error::from_status(StatusCode::BAD_REQUEST))?;
+        size += chunk.len();
+        if size <= limit {
+            bytes.extend_from_slice(&chunk);
+        } else if size > limit.saturating_add(DISCARDED) {
+            break;
+        }
+    }
+    if size > limit {
+        return Err(poem::Error::from_status(StatusCode::PAYLOAD_TOO_LARGE));
+    }
+    Ok(bytes.into())
 }

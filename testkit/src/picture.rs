@@ -1,6 +1,7 @@
 //! Pictures, how alike they are, and ImageMagick's opinion.
 
-use std::{path::Path, process::Command};
+use crate::corpus::CorpusFile;
+use std::process::Command;
 
 /// An RGB picture.
 #[derive(Clone, Debug)]
@@ -33,9 +34,11 @@ impl Rgb {
     ///
     /// # Panics
     /// When it makes nothing.
-    pub fn by_imagemagick(file: &Path, auto_orient: bool, width: usize, height: usize) -> Self {
+    pub fn by_imagemagick(file: &CorpusFile, auto_orient: bool, width: usize, height: usize) -> Self {
         let mut command = Command::new("convert-im6.q16");
-        command.arg(format!("{}[0]", file.display()));
+        // It goes by the name otherwise, and some files have the wrong one.
+        let format = if file.read().starts_with(b"\xff\xd8\xff") { "jpeg:" } else { "" };
+        command.arg(format!("{format}{}[0]", file.path.display()));
         if auto_orient {
             command.arg("-auto-orient");
         }
@@ -45,7 +48,7 @@ impl Rgb {
         command.args(["-colorspace", "sRGB", "-depth", "8", "-type", "TrueColor", "png:-"]);
         let output = command.output().expect("ImageMagick is needed: install imagemagick");
         let complaint = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.stdout.is_empty(), "convert-im6.q16 {}: {complaint}", file.display());
+        assert!(!output.stdout.is_empty(), "convert-im6.q16 {}: {complaint}", file.name);
         Self::decode(&output.stdout)
     }
 
@@ -102,21 +105,24 @@ fn of_window(one: &Rgb, other: &Rgb, left: usize, top: usize, window: usize) -> 
 /// on load: start of the name, SSIM, why it is less than 0.9.
 const LOOSER: &[(&str, f64, &str)] = &[
     ("021", 0.8, "ImageMagick converts CMYK without its profile"),
+    ("032", 0.7, "ImageMagick applies the gAMA chunk, which we pass over"),
     ("041", 0.0, "HDR: ImageMagick shows the PQ signal as it is"),
 ];
 
 /// Checks that a picture of a file is like the one that ImageMagick makes with `-auto-orient`, and, when
-/// `turned`, more so than to the one without the turn.
+/// the file asks for a turn, more so than to the one without.
 ///
 /// # Errors
 /// How alike they are.
-pub fn looks_like_imagemagick(file: &Path, ours: &Rgb, turned: bool) -> Result<(), String> {
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let least = LOOSER.iter().find(|(start, ..)| name.starts_with(start)).map_or(0.9, |(_, least, _)| *least);
+pub fn looks_like_imagemagick(file: &CorpusFile, ours: &Rgb) -> Result<(), String> {
+    let looser = LOOSER.iter().find(|(start, ..)| file.name.starts_with(start));
+    let least = looser.map_or(0.9, |(_, least, _)| *least);
     let likeness = ssim(ours, &Rgb::by_imagemagick(file, true, ours.width, ours.height));
     if likeness < least {
         return Err(format!("SSIM {likeness:.3} to ImageMagick's picture"));
     }
+    // ImageMagick turns a HEIF file whether it is asked to or not.
+    let turned = file.truth.heif_display.is_none() && file.truth.orientation.is_some_and(|turn| turn != 1);
     if turned {
         let as_stored = ssim(ours, &Rgb::by_imagemagick(file, false, ours.width, ours.height));
         if as_stored >= likeness {

@@ -31,6 +31,7 @@ const NOT_READY: &[(&str, Outcome, &str)] = &[
     ("099", Failed("corrupt"), "AVIF without a size"),
     ("100", Failed("corrupt"), "HEIF with broken boxes"),
     ("101", Failed("corrupt"), "a chain of boxes without end"),
+    ("104", Failed("corrupt"), "no frame of it can be decoded, not by ffmpeg either"),
     ("h01", Refused("empty_upload"), "there is nothing to store"),
     ("h02", Failed("limit_exceeded"), "2.5 gigapixels"),
     ("h04", Quarantined("dangerous_content"), "a playlist that names a file"),
@@ -44,7 +45,7 @@ const NOT_READY: &[(&str, Outcome, &str)] = &[
     ("h14", Quarantined("dangerous_content"), "a playlist that names a file"),
 ];
 
-/// Files that are ready with a word of warning: start of the name, the warning.
+/// Files that can be understood, with a word of warning: start of the name, the warning.
 const FLAGGED: &[(&str, &str)] = &[
     ("070", "duration_implausible"),
     ("090", "truncated"),
@@ -60,7 +61,7 @@ pub(crate) fn outcome(file: &CorpusFile) -> Outcome {
     row.map_or(Outcome::Ready, |(_, outcome, _)| *outcome)
 }
 
-/// What a file that is ready must be flagged with.
+/// What a file must be flagged with.
 pub(crate) fn warning(file: &CorpusFile) -> Option<&'static str> {
     FLAGGED.iter().find(|(name, _)| file.name.starts_with(name)).map(|(_, warning)| *warning)
 }

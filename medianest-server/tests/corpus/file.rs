@@ -118,10 +118,8 @@ async fn pictures(
         }
         let is_still = matches!(file.family(), "photo" | "raw") && file.truth.video.is_empty();
         if variant == "small" && (is_still || facts.format == "jpeg") {
-            let path = file.path.clone();
-            let turned = file.truth.heif_display.is_none() && facts.orientation != 1;
-            let compared =
-                tokio::task::spawn_blocking(move || looks_like_imagemagick(&path, &picture, turned));
+            let file = file.clone();
+            let compared = tokio::task::spawn_blocking(move || looks_like_imagemagick(&file, &picture));
             wrong.extend(compared.await.unwrap().err().map(|why| format!("{variant}: {why}")));
         }
     }

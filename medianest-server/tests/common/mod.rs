@@ -12,7 +12,8 @@ use std::{
 use tempfile::TempDir;
 
 /// A picture of one pixel.
-pub(crate) const GIF: &[u8] = b"GIF89a\x01\0\x01\0\x80\0\0\xff\xff\xff\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
+pub(crate) const GIF: &[u8] =
+    b"GIF89a\x01\0\x01\0\x80\0\0\xff\xff\xff\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
 pub(crate) struct Server {

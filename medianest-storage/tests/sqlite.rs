@@ -297,9 +297,8 @@ async fn a_killed_writer_loses_nothing_it_was_told() {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "the process that kills this one reads it")]
 async fn write_for_ever(path: &Path) {
-    use std::io::Write;
-
     let catalog = Arc::new(SqliteCatalog::open(path).await.unwrap());
     catalog.migrate().await.unwrap();
     let library = library(&catalog).await;
@@ -312,7 +311,7 @@ async fn write_for_ever(path: &Path) {
                 let job = new.jobs[0].id;
                 let asset = catalog.commit_ingest(new).await.unwrap().asset.id;
                 // Until the one who reads this is gone.
-                writeln!(std::io::stdout(), "stored {asset} {job}").unwrap();
+                println!("stored {asset} {job}");
             }
         })
     });

@@ -31,7 +31,9 @@ pub(super) async fn search(
     let Some(expression) = expression(visible.tenant, &words, &scope, query.kind) else {
         return Ok(Page { items: Vec::new(), next_cursor: None });
     };
-    let mut found = found(conn, sql!("a.seq, " ASSET), visible, query.library, query.kind, expression);
+    let blobs = " JOIN medianest_blobs b ON b.id = a.blob_id";
+    let columns = sql!("a.seq, " ASSET);
+    let mut found = found(conn, columns, blobs, visible, query.library, query.kind, expression);
     if let Some(Place { key, .. }) = after {
         found.push(sql!(" AND " { "s.rowid" | "s.seq" } " < ")).bind(key);
     }
@@ -56,7 +58,7 @@ pub(super) async fn suggest(
     let prefix: Vec<String> = search_words(prefix).into_iter().take(1).collect();
     let scope = Scope::of(conn, visible, None).await?;
     let Some(expression) = expression(visible.tenant, &prefix, &scope, None) else { return Ok(Vec::new()) };
-    let mut found = found(conn, "a.name, a.search_text".into(), visible, None, None, expression);
+    let mut found = found(conn, "a.name, a.search_text".into(), "", visible, None, None, expression);
     found.push(sql!(" ORDER BY " { "s.rowid" | "s.seq" } " DESC")).limit(SAMPLE);
 
     let mut counts: HashMap<String, u32> = HashMap::new();
@@ -80,17 +82,18 @@ pub(super) async fn suggest(
 fn found(
     conn: &Conn<'_>,
     columns: Sql,
+    joins: &'static str,
     visible: &Visibility,
     library: Option<LibraryId>,
     kind: Option<MediaKind>,
     expression: Expression,
 ) -> Query {
     let mut query = Query::new(conn.dialect(), "SELECT ");
-    query.push(columns).push(sql!(
-        { " FROM medianest_search s CROSS JOIN medianest_assets a ON a.seq = s.rowid" |
-          " FROM medianest_search s JOIN medianest_assets a ON a.seq = s.seq" }
-        " JOIN medianest_blobs b ON b.id = a.blob_id WHERE "
-    ));
+    query.push(columns).push(sql!({
+        " FROM medianest_search s CROSS JOIN medianest_assets a ON a.seq = s.rowid"
+            | " FROM medianest_search s JOIN medianest_assets a ON a.seq = s.seq"
+    }));
+    query.push(joins).push(" WHERE ");
     query.push(sql!({ "s.medianest_search MATCH " | "s.words @@ (" }));
     query.bind(expression.text(conn.dialect())).push(sql!({ " AND " | "::text)::tsquery AND " }));
     push_visible(&mut query, visible, "a.tenant", "a.library_id");

@@ -5,7 +5,6 @@ mod facts;
 mod hostile;
 mod reference;
 mod render;
-mod ssim;
 
 use libtest_mimic::{Arguments, Trial};
 use medianest_testkit::corpus::{self, CorpusFile};

@@ -1,14 +1,14 @@
-use crate::{
-    facts::understand,
-    ssim::{Rgb, ssim},
-};
+use crate::facts::understand;
 use libtest_mimic::Failed;
 use medianest_core::{
     ByteSource, ErrorKind, Failure, ImageVariant, Limits, MediaProcessor, NewPart, PartSink, RenderTask,
     RenditionId, RenditionInfo, Resize, Result, Variant, VariantName,
 };
 use medianest_media::{InProcess, thumbnail};
-use medianest_testkit::corpus::{self, CorpusFile};
+use medianest_testkit::{
+    corpus::{self, CorpusFile},
+    picture::{Rgb, ssim},
+};
 
 /// What cannot be rendered yet, and how that is said.
 pub(crate) fn expected_failure(file: &CorpusFile) -> Option<&'static str> {

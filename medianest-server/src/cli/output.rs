@@ -12,6 +12,11 @@ pub(super) fn line(text: impl std::fmt::Display) -> Result<()> {
     }
 }
 
+/// As [`line`], for a program that goes on whether or not anybody reads it.
+pub(super) fn notice(text: impl std::fmt::Display) {
+    writeln!(std::io::stdout().lock(), "{text}").ok();
+}
+
 /// Data as JSON on standard output.
 pub(super) fn json(data: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(data)

@@ -58,7 +58,7 @@ pub(super) async fn run(config: Config) -> Result<()> {
     tasks.spawn(system::watch_health(nest.engine.clone(), stop.clone()));
     tasks.spawn(system::trim_sessions(Arc::clone(&nest.identity), stop.clone()));
     tasks.spawn(upkeep(metrics, stop.clone()));
-    announce(&config, address)?;
+    announce(&config, address);
     system::tell(&nest.engine, event_kinds::SYSTEM_STARTED, json!({ "role": "serve" })).await;
 
     stop.cancelled().await;
@@ -171,19 +171,17 @@ async fn first_run(nest: &Nest, config: &Config) -> Result<()> {
     ))
 }
 
-fn announce(config: &Config, address: SocketAddr) -> Result<()> {
-    output::line(format_args!("Data directory: {}", config.data_dir.display()))?;
+fn announce(config: &Config, address: SocketAddr) {
+    output::notice(format_args!("Data directory: {}", config.data_dir.display()));
     let port = address.port();
     match address.ip().is_unspecified() {
-        true => output::line(format_args!("MediaNest is ready: http://localhost:{port}"))?,
-        false => output::line(format_args!("MediaNest is ready: http://{address}"))?,
+        true => output::notice(format_args!("MediaNest is ready: http://localhost:{port}")),
+        false => output::notice(format_args!("MediaNest is ready: http://{address}")),
     }
     if let Some(url) = &config.public_url {
-        return output::line(format_args!("From outside:       {url}"));
-    }
-    match lan_address().filter(|_| address.ip().is_unspecified()) {
-        Some(ip) => output::line(format_args!("In your network:    http://{}", SocketAddr::new(ip, port))),
-        None => Ok(()),
+        output::notice(format_args!("From outside:       {url}"));
+    } else if let Some(ip) = lan_address().filter(|_| address.ip().is_unspecified()) {
+        output::notice(format_args!("In your network:    http://{}", SocketAddr::new(ip, port)));
     }
 }
 

@@ -82,6 +82,36 @@ fn media_comes_out_as_in_process_and_fails_as_in_process() {
     }
 }
 
+#[cfg(feature = "ffmpeg")]
+#[test]
+fn a_ladder_has_the_same_parts_as_in_process() {
+    use medianest_core::Recipe;
+    let clip = Bytes::from(corpus::file("077").read());
+    let limits = Limits::default();
+    let facts = InProcess.understand(&clip, &limits).unwrap();
+    let recipe = Recipe::standard();
+    let tasks: Vec<_> = recipe
+        .applicable(&facts)
+        .into_iter()
+        .filter(|(_, variant)| variant.is_heavy())
+        .map(|(name, variant)| RenderTask {
+            rendition: RenditionId::new(),
+            name: name.clone(),
+            variant: variant.clone(),
+            first_part: 0,
+        })
+        .collect();
+    assert!(tasks.len() > 1, "rungs and sound");
+    let render = |processor: &dyn MediaProcessor| {
+        let mut made = Made::default();
+        processor.render(&clip, &facts, &tasks, &limits, &mut made).unwrap();
+        made
+    };
+    let inside = render(&sandboxed());
+    assert!(inside.outcomes.values().all(Result::is_ok), "{:?}", inside.outcomes);
+    assert_eq!(inside, render(&InProcess));
+}
+
 #[test]
 fn many_threads_share_one_sandbox() {
     let (sandbox, media) = (sandboxed().max_children(3), falcon());

@@ -66,7 +66,13 @@ mod tests {
     /// A PNG of one red pixel.
     const PIXEL: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0\x90wS\xde\0\0\0\x0cIDATx\x9cc\xf8\xcf\xc0\0\0\x03\x01\x01\0\xc9\xfe\x92\xef\0\0\0\0IEND\xaeB`\x82";
 
-    async fn call(app: &Router, method: &str, path: &str, user: Option<&str>, body: &'static [u8]) -> (StatusCode, Vec<u8>) {
+    async fn call(
+        app: &Router,
+        method: &str,
+        path: &str,
+        user: Option<&str>,
+        body: &'static [u8],
+    ) -> (StatusCode, Vec<u8>) {
         let mut request = Request::builder().method(method).uri(path);
         if let Some(user) = user {
             request = request.header("x-user", user);

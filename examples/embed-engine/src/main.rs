@@ -30,7 +30,11 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let asset = media.require(asset.id).await?;
     println!("{} is {}", asset.name, asset.state.as_str());
     for rendition in media.renditions(asset.id).await? {
-        println!("{:>9}: {}", rendition.variant, media.url(asset.id).rendition(rendition.variant.clone()).sign());
+        println!(
+            "{:>9}: {}",
+            rendition.variant,
+            media.url(asset.id).rendition(rendition.variant.clone()).sign()
+        );
     }
     Ok(())
 }

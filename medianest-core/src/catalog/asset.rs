@@ -401,7 +401,7 @@ pub struct Understood {
     pub outcome: Option<(AssetState, Failure)>,
     /// What to tell.
     pub events: Vec<NewEvent>,
-    /// Emitted when the command settles the asset.
+    /// One is emitted when the command settles the asset without an `outcome`; with one, `events` tell.
     pub settled_events: SettledEvents,
 }
 

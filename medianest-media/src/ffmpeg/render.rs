@@ -64,18 +64,18 @@ pub(crate) fn render(
         Some(index) => Ladder::new(&streams[index], origin, &rungs, limits, &mut parts),
         None => Err(absent("pictures")),
     };
-    let sound = match sound {
+    let voice = match sound {
         Some(index) => Sound::new(&streams[index], origin, is_music, wishes, limits),
         None => Err(absent("sound")),
     };
     let mut pass = Pass {
         ladder: keep(ladder, rung_tasks, &mut parts)?.filter(|ladder| !ladder.tasks().is_empty()),
-        sound: keep(sound, wish_tasks, &mut parts)?,
+        sound: keep(voice, wish_tasks, &mut parts)?,
         parts,
         ahead,
         duration_us: facts.duration_ms.map_or(0, |millis| millis as i64 * 1000),
     };
-    pass.run(&mut input, &streams)?;
+    pass.run(&mut input, pictures, sound)?;
     pass.finish(facts)
 }
 
@@ -133,7 +133,9 @@ struct Pass<'a, 's> {
 }
 
 impl Pass<'_, '_> {
-    fn run(&mut self, input: &mut Input<'_>, streams: &[StreamInfo]) -> Result<()> {
+    /// Decodes these two streams. Others are passed over: FFmpeg hands out covers, and what it read to
+    /// find out what there is, also of streams that are not wanted.
+    fn run(&mut self, input: &mut Input<'_>, pictures: Option<usize>, sound: Option<usize>) -> Result<()> {
         let mut packet = Packet::empty();
         while self.ladder.is_some() || self.sound.is_some() {
             match self.ahead.pop_front() {
@@ -141,16 +143,17 @@ impl Pass<'_, '_> {
                 None if input.read(&mut packet)?.is_none() => break,
                 None => {}
             }
-            let Some(stream) = streams.get(packet.stream()) else { continue };
-            if stream.kind == StreamKind::Video {
+            let stream = Some(packet.stream());
+            if stream == pictures {
                 if let Some(Err(error)) =
                     self.ladder.as_mut().map(|ladder| ladder.decode(Some(&packet), &mut self.parts))
                 {
                     let tasks = self.ladder.take().map(|ladder| ladder.tasks()).unwrap_or_default();
                     self.parts.fail(tasks, error)?;
                 }
-            } else if let Some(Err(error)) =
-                self.sound.as_mut().map(|sound| sound.decode(Some(&packet), &mut self.parts))
+            } else if stream == sound
+                && let Some(Err(error)) =
+                    self.sound.as_mut().map(|sound| sound.decode(Some(&packet), &mut self.parts))
             {
                 let tasks = self.sound.take().map(|sound| sound.tasks()).unwrap_or_default();
                 self.parts.fail(tasks, error)?;

@@ -34,11 +34,13 @@ pub(super) fn failure(failure: Failure) -> Option<Failure> {
     known.then(|| Failure { message: printable(&failure.message), code: failure.code })
 }
 
-/// Whether facts can be true, as far as others rely on it: a type that no browser runs scripts of.
+/// Whether facts can be true, as far as others rely on it: a type that no browser runs scripts of, or
+/// SVG, which is known by its first bytes and never shown in place.
 pub(super) fn facts(facts: &Facts, limits: &Limits) -> bool {
     let placed = facts.location.is_none_or(|place| Location::new(place.latitude, place.longitude).is_some());
     let few = usize::try_from(limits.max_streams).is_ok_and(|most| facts.streams.len() <= most);
-    let passive = ["image/", "video/", "audio/"].iter().any(|family| is_type(&facts.content_type, family));
+    let passive = facts.content_type == "image/svg+xml"
+        || ["image/", "video/", "audio/"].iter().any(|family| is_type(&facts.content_type, family));
     placed && few && passive && (1..=8).contains(&facts.orientation)
 }
 
@@ -92,7 +94,8 @@ mod tests {
             ("video/mp2t", true),
             ("audio/x-wav", true),
             ("text/html", false),
-            ("image/svg+xml", false),
+            ("image/svg+xml", true),
+            ("image/svg+xml;a=b", false),
             ("image/jpeg\r\nSet-Cookie: a=b", false),
             ("image/", false),
         ] {
@@ -105,8 +108,10 @@ mod tests {
 
         let small = Variant::Image(Resize::fit(1, 1).webp(80));
         let mut info = RenditionInfo::default();
-        info.content_type = String::from("text/html");
-        assert!(!rendition(&info, &small));
+        for active in ["text/html", "image/svg+xml"] {
+            info.content_type = String::from(active);
+            assert!(!rendition(&info, &small));
+        }
         info.content_type = String::from("image/webp");
         assert!(rendition(&info, &small));
     }

@@ -35,7 +35,10 @@ impl Rgb {
     /// # Panics
     /// When it makes nothing.
     pub fn by_imagemagick(file: &CorpusFile, auto_orient: bool, width: usize, height: usize) -> Self {
-        let mut command = Command::new("convert-im6.q16");
+        // Debian's name first: another `convert` may stand before it on the path.
+        let has = |program: &&str| Command::new(program).arg("-version").output().is_ok();
+        let program = ["convert-im6.q16", "magick"].into_iter().find(has);
+        let mut command = Command::new(program.expect("ImageMagick is needed: install imagemagick"));
         // It goes by the name otherwise, and some files have the wrong one.
         let format = if file.read().starts_with(b"\xff\xd8\xff") { "jpeg:" } else { "" };
         command.arg(format!("{format}{}[0]", file.path.display()));
@@ -46,9 +49,9 @@ impl Rgb {
             .args(["-background", "white", "-alpha", "remove", "-resize"])
             .arg(format!("{width}x{height}!"));
         command.args(["-colorspace", "sRGB", "-depth", "8", "-type", "TrueColor", "png:-"]);
-        let output = command.output().expect("ImageMagick is needed: install imagemagick");
+        let output = command.output().expect("ImageMagick runs");
         let complaint = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.stdout.is_empty(), "convert-im6.q16 {}: {complaint}", file.name);
+        assert!(!output.stdout.is_empty(), "ImageMagick on {}: {complaint}", file.name);
         Self::decode(&output.stdout)
     }
 

@@ -14,6 +14,7 @@ const JUDGED: &[(&str, &str, &str)] = &[
     ),
     ("009", "description", "31 spaces are no description"),
     ("070", "duration", "the header declares 40 hours, the file holds a second"),
+    ("h03", "frames", "the manifest has all frames; we look at a thousand and say so"),
     ("104", "duration", "the header declares 40 hours, the file holds a second"),
 ];
 

@@ -45,14 +45,17 @@ const NOT_READY: &[(&str, Outcome, &str)] = &[
     ("h14", Quarantined("dangerous_content"), "a playlist that names a file"),
 ];
 
-/// Files that can be understood, with a word of warning: start of the name, the warning.
-const FLAGGED: &[(&str, &str)] = &[
-    ("070", "duration_implausible"),
-    ("090", "truncated"),
-    ("091", "truncated"),
-    ("104", "duration_implausible"),
-    ("h03", "frames_left_out"),
-    ("h11", "truncated"),
+/// Files that can be understood, with words of warning: start of the name, the warnings, why.
+const FLAGGED: &[(&str, &[&str], &str)] = &[
+    ("025", &["truncated"], "shortened for the corpus, also by libjpeg's account"),
+    ("070", &["duration_implausible"], "40 hours are declared"),
+    ("079", &["damaged"], "pictures are corrupt, also by ffmpeg's account"),
+    ("090", &["truncated"], "cut off"),
+    ("091", &["truncated"], "cut off"),
+    ("098", &["damaged"], "pictures are corrupt, also by ffmpeg's account"),
+    ("104", &["duration_implausible"], "40 hours are declared"),
+    ("h03", &["frames_left_out"], "3000 frames"),
+    ("h11", &["damaged", "truncated"], "cut in half"),
 ];
 
 /// What must come of a file.
@@ -62,6 +65,6 @@ pub(crate) fn outcome(file: &CorpusFile) -> Outcome {
 }
 
 /// What a file must be flagged with.
-pub(crate) fn warning(file: &CorpusFile) -> Option<&'static str> {
-    FLAGGED.iter().find(|(name, _)| file.name.starts_with(name)).map(|(_, warning)| *warning)
+pub(crate) fn warnings(file: &CorpusFile) -> &'static [&'static str] {
+    FLAGGED.iter().find(|(name, ..)| file.name.starts_with(name)).map_or(&[], |(_, warnings, _)| *warnings)
 }

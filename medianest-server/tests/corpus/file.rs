@@ -141,6 +141,6 @@ async fn warnings(admin: &User<'_>, file: &CorpusFile, asset: &Value) -> Option<
     let mut found: Vec<Value> = std::iter::once(&asset["facts"]).chain(infos).flat_map(of).collect();
     found.sort_by_key(Value::to_string);
     found.dedup();
-    let expected: Vec<Value> = expected::warning(file).map(Value::from).into_iter().collect();
+    let expected = expected::warnings(file);
     (found != expected).then(|| format!("warnings {found:?} instead of {expected:?}"))
 }

@@ -1,7 +1,6 @@
 //! Reading among 100,000 assets as one who is a member of one library, on both catalogs: an asset by
 //! id, a page of twenty, and a search for two words, of which the slowest twentieth is printed too.
 //! PostgreSQL runs with the durability of tests (no fsync), which reading does not notice.
-#![expect(missing_docs, reason = "criterion's macros make undocumented items")]
 #![expect(clippy::print_stdout, reason = "percentiles are not criterion's")]
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};

@@ -1,6 +1,5 @@
 //! A photo to three WebP pictures with one decode, in this process. `scripts/pictures.sh` measures the
 //! same against sharp.
-#![expect(missing_docs, reason = "criterion's macros make undocumented items")]
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -33,7 +32,7 @@ impl PartSink for Counted {
 fn pictures(criterion: &mut Criterion) {
     let photo = corpus::file("013");
     let bytes = Bytes::from(photo.read());
-    let (processor, limits) = (InProcess::new(), Limits::default());
+    let (processor, limits) = (InProcess, Limits::default());
     let facts = processor.understand(&bytes, &limits).expect("the photo is understood");
     let tasks: Vec<_> = [320, 800, 1600]
         .into_iter()

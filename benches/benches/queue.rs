@@ -1,5 +1,4 @@
 //! Jobs that do nothing: queued, leased and completed, on both catalogs.
-#![expect(missing_docs, reason = "criterion's macros make undocumented items")]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use medianest_core::{

@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn engine() -> Result<Engine, Box<dyn Error>> {
     let catalog = SqliteCatalog::in_memory().await?;
     catalog.migrate().await?;
-    Ok(Engine::builder().catalog(catalog).blobs(MemoryBlobs::new()).processor(InProcess::new()).build()?)
+    Ok(Engine::builder().catalog(catalog).blobs(MemoryBlobs::new()).processor(InProcess).build()?)
 }
 
 fn app(engine: Engine) -> Router {

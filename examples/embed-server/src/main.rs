@@ -51,7 +51,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 async fn engine() -> Result<Engine> {
     let catalog = SqliteCatalog::in_memory().await?;
     catalog.migrate().await?;
-    Engine::builder().catalog(catalog).blobs(MemoryBlobs::new()).processor(InProcess::new()).build()
+    Engine::builder().catalog(catalog).blobs(MemoryBlobs::new()).processor(InProcess).build()
 }
 
 fn app(engine: Engine) -> impl Endpoint<Output = Response> {

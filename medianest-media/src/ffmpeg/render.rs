@@ -176,7 +176,9 @@ impl Pass<'_, '_> {
     fn finish(mut self, facts: &Facts) -> Result<()> {
         let ends =
             [self.ladder.as_ref().map(|ladder| ladder.end), self.sound.as_ref().map(|sound| sound.end)];
-        let early = ends.into_iter().flatten().max().is_some_and(|end| end < self.duration_us / 10 * 9);
+        // A subtitle may outlast a short clip.
+        let most_missing = (self.duration_us / 10).max(1_000_000);
+        let early = ends.into_iter().flatten().max().is_some_and(|end| end + most_missing < self.duration_us);
         let truncated = early || facts.warnings.iter().any(|warning| warning == probe::TRUNCATED);
         let ladder = self.ladder.take().map(|ladder| (ladder.tasks(), ladder.finish(&mut self.parts)));
         self.close(ladder, truncated)?;

@@ -37,7 +37,7 @@ struct Animation {
 }
 
 impl Animation {
-    fn walk(&mut self, reader: &mut (impl BufRead + Read), flags: u8, limits: &Limits) -> Result<()> {
+    fn walk(&mut self, reader: &mut impl BufRead, flags: u8, limits: &Limits) -> Result<()> {
         skip(reader, color_table(flags))?;
         loop {
             match byte(reader)? {

@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 const HANGS: Duration = Duration::from_secs(900);
 /// Between two looks at an asset.
 const LOOK: Duration = Duration::from_millis(100);
-/// Videos that get the standard ladder: a portrait by rotation, HDR, wide pixels, several sounds, WebM.
+/// Videos that get the standard ladder: a plain one, a portrait by rotation, HDR, wide pixels, WebM.
 /// The others get one small rung, so that the test ends within minutes on two cores.
 const STANDARD: &[&str] = &["063", "065", "067", "071", "075"];
 

@@ -111,6 +111,9 @@ pub struct MemoryBlobs {
 }
 
 impl MemoryBlobs {
+    /// Bytes that are handed out at once.
+    const CHUNK: usize = 1 << 20;
+
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
@@ -143,8 +146,12 @@ impl BlobStore for MemoryBlobs {
         let size = bytes.len() as u64;
         let range = range.unwrap_or(0..size);
         let (start, end) = (range.start.min(size), range.end.min(size));
-        let wanted = bytes.slice(start as usize..end.max(start) as usize);
-        Ok(futures::stream::iter((!wanted.is_empty()).then_some(Ok(wanted))).boxed())
+        let mut wanted = bytes.slice(start as usize..end.max(start) as usize);
+        let mut chunks = Vec::new();
+        while !wanted.is_empty() {
+            chunks.push(Ok(wanted.split_to(wanted.len().min(Self::CHUNK))));
+        }
+        Ok(futures::stream::iter(chunks).boxed())
     }
 
     async fn head(&self, key: &BlobKey) -> Result<Option<BlobMeta>> {

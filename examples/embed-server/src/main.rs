@@ -55,8 +55,8 @@ async fn engine() -> Result<Engine> {
 }
 
 fn app(engine: Engine) -> impl Endpoint<Output = Response> {
-    let media = api_routes(State::new(engine, Arc::new(OurUsers)));
-    Route::new().at("/", get(home)).nest_no_strip("/", media)
+    let media = Arc::new(api_routes(State::new(engine, Arc::new(OurUsers))));
+    Route::new().at("/", get(home)).nest_no_strip("/api/v1", media.clone()).nest_no_strip("/media", media)
 }
 
 #[cfg(test)]

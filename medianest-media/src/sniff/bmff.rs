@@ -24,10 +24,11 @@ pub(super) fn sniff(head: &[u8]) -> Option<MediaType> {
 fn by_brands(brands: &[u8]) -> MediaType {
     let mut all = brands.as_chunks::<4>().0.iter();
     let major = all.next().and_then(by_brand);
+    let is_structural = |media_type: &MediaType| media_type.format == "heif";
     // The second word is the minor version.
-    let compatible = || all.skip(1).take(64).find_map(by_brand);
+    let compatible = || all.skip(1).take(64).filter_map(by_brand).find(|found| !is_structural(found));
     match major {
-        Some(media_type) if media_type.format != "heif" => media_type,
+        Some(media_type) if !is_structural(&media_type) => media_type,
         structural => compatible().or(structural).unwrap_or(video("video/mp4", "mp4")),
     }
 }

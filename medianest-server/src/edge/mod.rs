@@ -3,6 +3,7 @@
 mod access_log;
 mod allow;
 mod headers;
+mod linger;
 
 pub(crate) use allow::AllowedMethods;
 
@@ -41,6 +42,7 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         let path = request.original_uri().path().to_owned();
         request.set_data(self.state.clone());
         let asked = Asked { request_id: &id, path: &path };
+        let rest = linger::Rest::of(&mut request);
 
         let answered = async {
             let request = limit(request, &self.state).await?;
@@ -52,6 +54,9 @@ impl<E: Endpoint> Endpoint for Edge<E> {
             Ok(Err(error)) => problem::respond(error, &asked),
             Err(_) => problem::respond_to(&Error::internal("a handler panicked"), &asked),
         };
+        if let Some(rest) = rest.filter(|_| !response.status().is_success()) {
+            rest.discard().await;
+        }
         if response.status() == StatusCode::METHOD_NOT_ALLOWED
             && let Some(allow) = self.allowed.of(&path)
         {
@@ -88,24 +93,16 @@ async fn limit(mut request: Request, state: &State) -> poem::Result<Request> {
     Ok(request)
 }
 
-/// Bytes of a body beyond its limit that are read all the same: a client that is cut off while it
-/// sends never sees the answer.
-const DISCARDED: usize = 8 << 20;
-
 async fn read(body: Body, limit: usize) -> poem::Result<Bytes> {
     let mut chunks = body.into_bytes_stream();
     let (mut bytes, mut size) = (Vec::new(), 0_usize);
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| poem::Error::from_status(StatusCode::BAD_REQUEST))?;
         size += chunk.len();
-        if size <= limit {
-            bytes.extend_from_slice(&chunk);
-        } else if size > limit.saturating_add(DISCARDED) {
-            break;
+        if size > limit {
+            return Err(poem::Error::from_status(StatusCode::PAYLOAD_TOO_LARGE));
         }
-    }
-    if size > limit {
-        return Err(poem::Error::from_status(StatusCode::PAYLOAD_TOO_LARGE));
+        bytes.extend_from_slice(&chunk);
     }
     Ok(bytes.into())
 }

@@ -7,6 +7,7 @@
 //! between them lies every command to the catalog. At a given step the child kills itself, as the
 //! kernel would. The parent then restarts it, maybe to be killed again, and at last looks at what is
 //! there.
+#![expect(clippy::print_stdout, reason = "the child tells its parent what was acknowledged")]
 
 mod child;
 mod steps;

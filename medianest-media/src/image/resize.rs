@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn transparent_pixels_lend_no_colour() {
-        let mut pixels = vec![255, 0, 0, 0].repeat(32);
+        let mut pixels = [255, 0, 0, 0].repeat(32);
         pixels.extend([0, 0, 255, 255].repeat(32));
         let picture = Picture { width: 8, height: 8, alpha: true, pixels };
         let plan = Plan::new(8, 8, &Resize::fit(2, 3));

@@ -33,7 +33,6 @@ pub(super) struct Header {
     /// Whether all of the picture has to be kept until its last pass is read.
     pub(super) progressive: bool,
     /// Whether a picture in CMYK stores light instead of ink, as Adobe's programs do.
-    #[cfg_attr(not(feature = "turbojpeg"), expect(dead_code, reason = "other decoders look for themselves"))]
     pub(super) inverted_ink: bool,
 }
 

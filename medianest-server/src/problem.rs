@@ -31,7 +31,6 @@ pub struct Problem {
     /// Names the request in our log.
     pub request_id: String,
     /// Which parameters or fields were wrong.
-    #[oai(skip_serializing_if_is_empty)]
     pub errors: Vec<FieldError>,
 }
 

@@ -30,7 +30,6 @@ pub(crate) struct FactsBody {
     /// Title, artist, album and the like.
     tags: Option<TagsBody>,
     /// The streams of a container, in its order.
-    #[oai(skip_serializing_if_is_empty)]
     streams: Vec<StreamBody>,
     /// Frames of an animation; 1 for a still.
     frames: Option<u32>,
@@ -39,7 +38,6 @@ pub(crate) struct FactsBody {
     /// The name of the colour profile, where one is embedded.
     color_profile: Option<String>,
     /// What is wrong with the file though it can be used (`truncated`, …).
-    #[oai(skip_serializing_if_is_empty)]
     warnings: Vec<String>,
 }
 
@@ -87,7 +85,7 @@ pub(crate) struct CameraBody {
 
 /// What the file says of its content.
 #[derive(Debug, Object)]
-#[oai(rename = "Tags", skip_serializing_if_is_none, skip_serializing_if_is_empty)]
+#[oai(rename = "Tags", skip_serializing_if_is_none)]
 pub(crate) struct TagsBody {
     /// Title of the work.
     title: Option<String>,

@@ -47,7 +47,6 @@ pub(crate) struct RenditionInfoBody {
     /// Frames per second.
     frame_rate: Option<f64>,
     /// What is wrong with it though it can be used.
-    #[oai(skip_serializing_if_is_empty)]
     warnings: Vec<String>,
 }
 

@@ -27,7 +27,7 @@ use poem_openapi::{
 pub(crate) struct PageBody<T: Type + ParseFromJSON + ToJSON + Send + Sync> {
     /// The rows, in the order of the list.
     pub(crate) items: Vec<T>,
-    /// Where the next page starts, as the parameter `cursor`; null on the last page.
+    /// Where the next page starts, as the parameter `cursor`; absent on the last page.
     #[oai(skip_serializing_if_is_none)]
     pub(crate) next_cursor: Option<String>,
 }

@@ -1,33 +1,12 @@
-//! A photo to three WebP pictures with one decode, in this process. `scripts/pictures.sh` measures the
+//! A photo to three WebP pictures with one decode, in this process. `scripts/pictures` measures the
 //! same against sharp.
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use medianest_core::{
-    Failure, Limits, MediaProcessor, NewPart, PartSink, RenderTask, RenditionId, RenditionInfo, Resize,
-    Result, Variant, VariantName,
-};
+use medianest_benches::Rendered;
+use medianest_core::{Limits, MediaProcessor, RenderTask, RenditionId, Resize, Variant, VariantName};
 use medianest_media::InProcess;
 use medianest_testkit::corpus;
-
-/// Counts what comes out.
-#[derive(Default)]
-struct Counted(u64);
-
-impl PartSink for Counted {
-    fn part(&mut self, _: usize, part: NewPart) -> Result<()> {
-        self.0 += part.bytes.len() as u64;
-        Ok(())
-    }
-
-    fn finish(&mut self, _: usize, outcome: Result<RenditionInfo, Failure>) -> Result<()> {
-        outcome.map(drop).map_err(|failure| medianest_core::Error::media(failure.code, failure.message))
-    }
-
-    fn progress(&mut self, _: f32) -> Result<()> {
-        Ok(())
-    }
-}
 
 fn pictures(criterion: &mut Criterion) {
     let photo = corpus::file("013");
@@ -50,9 +29,9 @@ fn pictures(criterion: &mut Criterion) {
     });
     group.bench_function("12 MP to three", |bencher| {
         bencher.iter(|| {
-            let mut sink = Counted::default();
+            let mut sink = Rendered::default();
             processor.render(&bytes, &facts, &tasks, &limits, &mut sink).expect("the photo is rendered");
-            sink.0
+            sink.total()
         });
     });
     group.finish();

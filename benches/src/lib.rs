@@ -2,7 +2,9 @@
 //! names, the same as the one that the Node peer is filled with.
 
 mod fill;
+mod sink;
 mod words;
 
 pub use fill::{Filled, fill};
+pub use sink::Rendered;
 pub use words::Words;

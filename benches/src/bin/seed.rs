@@ -77,7 +77,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let filled = fill(&catalog, &owner, arguments.assets).await?;
     std::fs::write(arguments.out.join("terms.single"), filled.single.join("\n"))?;
     std::fs::write(arguments.out.join("terms.pair"), filled.pair.join("\n"))?;
-    let mut target: serde_json::Value = serde_json::from_str(include_str!("../targets/medianest.json"))?;
+    let mut target: serde_json::Value = serde_json::from_str(include_str!("../../targets/medianest.json"))?;
     let ids: Vec<_> = filled.ids.iter().step_by((filled.ids.len() / 10_000).max(1)).collect();
     target["ids"] = serde_json::json!({ "list": ids });
     target["terms"] = serde_json::json!(arguments.out.join("terms"));

@@ -13,7 +13,8 @@ use bytes::Bytes;
 use clap::Parser;
 use medianest_benches::Rendered;
 use medianest_core::{
-    AudioVariant, Limits, MediaProcessor, RenderTask, RenditionId, Resize, Variant, VariantName, VideoVariant,
+    AudioVariant, Facts, Limits, MediaProcessor, RenderTask, RenditionId, Resize, Variant, VariantName,
+    VideoVariant,
 };
 use medianest_media::{InProcess, sandbox};
 use std::{error::Error, fs, path::PathBuf, time::Instant};
@@ -49,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let bytes = Bytes::from(fs::read(file)?);
         let limits = Limits::default();
         let facts = processor.understand(&bytes, &limits)?;
-        let tasks = tasks(&arguments)?;
+        let tasks = tasks(&arguments, &facts)?;
         let mut sink = Rendered::default();
         // The first round warms up, unless it is the only one.
         let warm = u32::from(arguments.rounds > 1);
@@ -79,7 +80,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn tasks(arguments: &Arguments) -> Result<Vec<RenderTask>, medianest_core::Error> {
+fn tasks(arguments: &Arguments, facts: &Facts) -> Result<Vec<RenderTask>, medianest_core::Error> {
     let variants: Vec<(String, Variant)> = if arguments.ladder {
         let rungs =
             [1080, 720, 480].map(|lines| (format!("{lines}p"), Variant::Video(VideoVariant::h264(lines))));
@@ -92,7 +93,7 @@ fn tasks(arguments: &Arguments) -> Result<Vec<RenderTask>, medianest_core::Error
         let name = VariantName::new(name)?;
         Ok(RenderTask { rendition: RenditionId::new(), name, variant, first_part: 0 })
     };
-    variants.into_iter().map(task).collect()
+    variants.into_iter().filter(|(_, variant)| variant.applies_to(facts)).map(task).collect()
 }
 
 /// Computing time of this process as the kernel counts it: in hundredths of a second, so that more

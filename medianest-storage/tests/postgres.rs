@@ -4,8 +4,8 @@
 use futures::{StreamExt, future::join_all};
 use medianest_core::{
     AssetId, AssetState, Blob, BlobId, BlobKey, Clock, ErrorKind, EventBus, IntentId, JobKind, LibraryId,
-    NewEvent, Recipe, Sha256, SystemClock, TenantId, Topic, Visibility,
-    catalog::{AssetCatalog, Catalog, Intent, JobCatalog, NewAsset, NewLibrary},
+    NewEvent, PageRequest, Recipe, Sha256, SystemClock, TenantId, Topic, Visibility,
+    catalog::{AssetCatalog, Catalog, Intent, JobCatalog, NewAsset, NewLibrary, SearchIndex, SearchQuery},
 };
 use medianest_storage::{PgPool, PostgresBus, PostgresCatalog};
 use medianest_testkit::postgres::{Database, database};
@@ -175,6 +175,35 @@ async fn lost_connections_are_replaced() {
         .unwrap();
         catalog.set_paused(JobKind::Render, true).await.unwrap();
         catalog.check().await.unwrap();
+    }
+}
+
+/// A search first walks through the newest rows, and asks the index for what is older.
+#[tokio::test]
+async fn a_search_finds_what_is_old_after_what_is_new() {
+    let (catalog, _database) = migrated().await;
+    let mut put_in = Vec::new();
+    for _ in 0..7 {
+        put_in.push(staged(&catalog).await);
+        sqlx::query("SELECT setval(pg_get_serial_sequence('medianest_assets', 'seq'), max(seq) + 1500) FROM medianest_assets")
+            .execute(catalog.pool())
+            .await
+            .unwrap();
+    }
+    put_in.reverse();
+    for limit in 1..=8 {
+        let (mut found, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = PageRequest::new(Some(limit), cursor).unwrap();
+            let query = SearchQuery { text: String::from("chair"), ..SearchQuery::default() };
+            let page = catalog.search(&Visibility::all(TENANT), &query, &page).await.unwrap();
+            found.extend(page.items.iter().map(|asset| asset.id));
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, put_in, "by pages of {limit}");
     }
 }
 

@@ -36,16 +36,18 @@ impl Query {
         self
     }
 
-    /// Appends the condition to be one of a set of ids.
-    pub(crate) fn any(&mut self, ids: Value) -> &mut Self {
-        let (open, close) = match self.dialect {
+    /// Appends the condition to be one of a set.
+    pub(crate) fn any(&mut self, set: Value) -> &mut Self {
+        let (open, close) = match (self.dialect, &set) {
             #[cfg(feature = "sqlite")]
-            Dialect::Sqlite => (" IN (SELECT unhex(value) FROM json_each(", "))"),
+            (Dialect::Sqlite, Value::Ints(_)) => (" IN (SELECT value FROM json_each(", "))"),
+            #[cfg(feature = "sqlite")]
+            (Dialect::Sqlite, _) => (" IN (SELECT unhex(value) FROM json_each(", "))"),
             #[cfg(feature = "postgres")]
-            Dialect::Postgres => (" = ANY(", ")"),
+            (Dialect::Postgres, _) => (" = ANY(", ")"),
         };
         self.text.push_str(open);
-        self.bind(ids);
+        self.bind(set);
         self.text.push_str(close);
         self
     }

@@ -17,6 +17,8 @@ pub(crate) enum Value {
     Uuid(Option<Uuid>),
     /// A set, for [`(any "$1")`](crate::sql!).
     Uuids(Vec<Uuid>),
+    /// A set, for [`Query::any`](super::Query::any).
+    Ints(Vec<i64>),
 }
 
 #[cfg(feature = "sqlite")]
@@ -43,6 +45,7 @@ pub(crate) fn sqlite_arguments(
                 json.push_str(if json.is_empty() { "[]" } else { "]" });
                 arguments.add(json)?;
             }
+            Value::Ints(values) => arguments.add(serde_json::Value::from(values).to_string())?,
         }
     }
     Ok(arguments)
@@ -63,6 +66,7 @@ pub(crate) fn postgres_arguments(
             Value::Bytes(value) => arguments.add(value)?,
             Value::Uuid(value) => arguments.add(value)?,
             Value::Uuids(values) => arguments.add(values)?,
+            Value::Ints(values) => arguments.add(values)?,
         }
     }
     Ok(arguments)
@@ -115,6 +119,7 @@ values! {
     Uuid => |value| Self::Uuid(Some(value));
     Option<Uuid> => |value| Self::Uuid(value);
     Vec<Uuid> => |value| Self::Uuids(value);
+    Vec<i64> => |value| Self::Ints(value);
 }
 
 /// A hundred thousand years: added to any clock it does not overflow.

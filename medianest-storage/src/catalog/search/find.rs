@@ -6,7 +6,7 @@ use super::{
     },
     tokens,
 };
-use crate::sql::{Conn, Dialect, Query, Sql};
+use crate::sql::{Conn, Dialect, Query, Row, Sql};
 use medianest_core::{
     Asset, LibraryId, MediaKind, Page, PageRequest, Result, TenantId, Visibility,
     catalog::{SearchQuery, search_words},
@@ -15,6 +15,9 @@ use std::{cmp::Reverse, collections::HashMap};
 use uuid::Uuid;
 
 const NEWEST: u8 = b's';
+
+/// Through so many of the newest rows one walks before the index is asked for all matches.
+const RECENT: i64 = 4_000;
 
 /// Suggestions are counted over at most so many of the newest assets that have such a word.
 const SAMPLE: i64 = 500;
@@ -27,23 +30,25 @@ pub(super) async fn search(
 ) -> Result<Page<Asset>> {
     let after = Place::<i64>::of(page, NEWEST)?;
     let words = search_words(&query.text);
-    let scope = Scope::of(conn, visible, query.library).await?;
-    let Some(expression) = expression(visible.tenant, &words, &scope, query.kind) else {
+    let Some(matches) = Matches::of(conn, visible, &words, query.library, query.kind).await? else {
         return Ok(Page { items: Vec::new(), next_cursor: None });
     };
-    let blobs = " JOIN medianest_blobs b ON b.id = a.blob_id";
-    let columns = sql!("a.seq, " ASSET);
-    let mut found = found(conn, columns, blobs, visible, query.library, query.kind, expression);
-    if let Some(Place { key, .. }) = after {
-        found.push(sql!(" AND " { "s.rowid" | "s.seq" } " < ")).bind(key);
-    }
-    found.push(sql!(" ORDER BY " { "s.rowid" | "s.seq" } " DESC")).limit(rows_of(page));
-
-    let rows = found.all_planned(conn).await?;
-    let mut assets = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let mut columns = row.columns();
-        assets.push((columns.get::<i64>()?, read_asset(&mut columns)?));
+    let wanted = rows_of(page);
+    let mut before = after.map(|place| place.key);
+    let mut assets: Vec<(i64, Asset)> = Vec::new();
+    loop {
+        let missing = wanted - assets.len() as i64;
+        let numbers = matches.newest(conn, before, missing).await?;
+        let at_end = (numbers.len() as i64) < missing;
+        before = numbers.last().copied();
+        for row in matches.rows(conn, sql!("a.seq, " ASSET), numbers).await? {
+            let mut columns = row.columns();
+            assets.push((columns.get()?, read_asset(&mut columns)?));
+        }
+        // What the check of the rows took away is made up for.
+        if at_end || assets.len() as i64 == wanted {
+            break;
+        }
     }
     let place = |(seq, _): &(i64, Asset)| Place { tag: NEWEST, key: *seq, id: Uuid::nil() };
     Ok(page_of(assets, page, place).map(|(_, asset)| asset))
@@ -56,13 +61,12 @@ pub(super) async fn suggest(
     limit: u32,
 ) -> Result<Vec<String>> {
     let prefix: Vec<String> = search_words(prefix).into_iter().take(1).collect();
-    let scope = Scope::of(conn, visible, None).await?;
-    let Some(expression) = expression(visible.tenant, &prefix, &scope, None) else { return Ok(Vec::new()) };
-    let mut found = found(conn, "a.name, a.search_text".into(), "", visible, None, None, expression);
-    found.push(sql!(" ORDER BY " { "s.rowid" | "s.seq" } " DESC")).limit(SAMPLE);
-
+    let Some(matches) = Matches::of(conn, visible, &prefix, None, None).await? else {
+        return Ok(Vec::new());
+    };
+    let numbers = matches.newest(conn, None, SAMPLE).await?;
     let mut counts: HashMap<String, u32> = HashMap::new();
-    for row in found.all_planned(conn).await? {
+    for row in matches.rows(conn, "a.name, a.search_text".into(), numbers).await? {
         let mut columns = row.columns();
         let (name, text): (String, String) = (columns.get()?, columns.get()?);
         for word in tokens::words(&name, &text) {
@@ -77,33 +81,125 @@ pub(super) async fn suggest(
     Ok(words.into_iter().map(|(word, _)| word).collect())
 }
 
-/// The start of a statement over the rows that match an expression. What the index has answered is
-/// checked once more on the row: marks of tenants may coincide.
-fn found(
-    conn: &Conn<'_>,
-    columns: Sql,
-    joins: &'static str,
-    visible: &Visibility,
+/// What is looked for, in two steps: the index alone gives the numbers of the newest matches, so that a
+/// frequent word costs no more than a rare one; then their rows are read.
+struct Matches<'a> {
+    visible: &'a Visibility,
+    scope: Scope,
     library: Option<LibraryId>,
     kind: Option<MediaKind>,
-    expression: Expression,
-) -> Query {
-    let mut query = Query::new(conn.dialect(), "SELECT ");
-    query.push(columns).push(sql!({
-        " FROM medianest_search s CROSS JOIN medianest_assets a ON a.seq = s.rowid"
-            | " FROM medianest_search s JOIN medianest_assets a ON a.seq = s.seq"
-    }));
-    query.push(joins).push(" WHERE ");
-    query.push(sql!({ "s.medianest_search MATCH " | "s.words @@ (" }));
-    query.bind(expression.text(conn.dialect())).push(sql!({ " AND " | "::text)::tsquery AND " }));
-    push_visible(&mut query, visible, "a.tenant", "a.library_id");
-    if let Some(library) = library {
-        query.push(" AND a.library_id = ").bind(library);
+    expression: String,
+}
+
+impl<'a> Matches<'a> {
+    /// None when nothing can be found.
+    async fn of(
+        conn: &mut Conn<'_>,
+        visible: &'a Visibility,
+        words: &[String],
+        library: Option<LibraryId>,
+        kind: Option<MediaKind>,
+    ) -> Result<Option<Self>> {
+        let scope = Scope::of(conn, visible, library).await?;
+        let expression = expression(visible.tenant, words, &scope, kind);
+        Ok(expression.map(|expression| {
+            let expression = expression.text(conn.dialect());
+            Self { visible, scope, library, kind, expression }
+        }))
     }
-    if let Some(kind) = kind {
-        query.push(" AND a.kind = ").bind(kind.as_str());
+
+    /// The numbers of the newest matches, of those before `before`.
+    async fn newest(&self, conn: &mut Conn<'_>, before: Option<i64>, limit: i64) -> Result<Vec<i64>> {
+        if !must_look_back(conn.dialect()) {
+            return self.walk(conn, before, limit, Reach::All).await;
+        }
+        // The index of PostgreSQL has no order: it gives all matches. But what is frequent enough for
+        // that to take long is found among the newest rows, which are walked through one by one.
+        let mut numbers = self.walk(conn, before, limit, Reach::Recent).await?;
+        let missing = limit - numbers.len() as i64;
+        if missing > 0 {
+            let before = numbers.last().copied().or(before);
+            numbers.extend(self.walk(conn, before, missing, Reach::All).await?);
+        }
+        Ok(numbers)
     }
-    query
+
+    async fn walk(
+        &self,
+        conn: &mut Conn<'_>,
+        before: Option<i64>,
+        limit: i64,
+        reach: Reach,
+    ) -> Result<Vec<i64>> {
+        let mut query = Query::new(conn.dialect(), sql!("SELECT " SEARCH_SEQ " FROM medianest_search s"));
+        let filtered = matches!(self.scope, Scope::Filtered);
+        if filtered {
+            query.push(sql!({ " CROSS" | "" } " JOIN medianest_assets a ON a.seq = " SEARCH_SEQ));
+        }
+        query.push(sql!({ " WHERE s.medianest_search MATCH " | " WHERE s.words @@ (" }));
+        query.bind(self.expression.as_str()).push(sql!({ "" | "::text)::tsquery" }));
+        if filtered {
+            query.push(" AND ");
+            push_visible(&mut query, self.visible, "a.tenant", "a.library_id");
+        }
+        if let Some(before) = before {
+            query.push(sql!(" AND " SEARCH_SEQ " < ")).bind(before);
+        }
+        match reach {
+            Reach::Recent => {
+                query.push(sql!(" AND " SEARCH_SEQ " > "));
+                match before {
+                    Some(before) => query.bind(before - RECENT),
+                    None => query.push(sql!("(SELECT max(seq) FROM medianest_assets) - ")).bind(RECENT),
+                };
+                query.push(sql!(" ORDER BY " SEARCH_SEQ " DESC"));
+            }
+            // Added to zero, so that PostgreSQL does not walk along the numbers to the very end.
+            Reach::All => {
+                query.push(sql!(" ORDER BY " SEARCH_SEQ { "" | " + 0" } " DESC"));
+            }
+        }
+        query.limit(limit);
+        // How frequent the words are decides which way is the shorter one.
+        query.all_planned(conn).await?.iter().map(Row::value).collect()
+    }
+
+    /// The rows with these numbers, newest first. What the index has answered is checked once more:
+    /// marks of tenants may coincide.
+    async fn rows(&self, conn: &mut Conn<'_>, columns: Sql, numbers: Vec<i64>) -> Result<Vec<Row>> {
+        if numbers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = Query::new(conn.dialect(), "SELECT ");
+        query.push(columns).push(sql!(ASSETS " WHERE a.seq")).any(numbers.into());
+        query.push(" AND NOT a.trashed AND ");
+        push_visible(&mut query, self.visible, "a.tenant", "a.library_id");
+        if let Some(library) = self.library {
+            query.push(" AND a.library_id = ").bind(library);
+        }
+        if let Some(kind) = self.kind {
+            query.push(" AND a.kind = ").bind(kind.as_str());
+        }
+        query.push(" ORDER BY a.seq DESC");
+        query.all(conn).await
+    }
+}
+
+/// How far back one looks.
+#[derive(Clone, Copy)]
+enum Reach {
+    Recent,
+    All,
+}
+
+/// Whether matches do not come newest first by themselves.
+fn must_look_back(dialect: Dialect) -> bool {
+    match dialect {
+        #[cfg(feature = "sqlite")]
+        Dialect::Sqlite => false,
+        #[cfg(feature = "postgres")]
+        Dialect::Postgres => true,
+    }
 }
 
 /// All of these sets must have one of their tokens.

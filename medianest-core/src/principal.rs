@@ -18,19 +18,12 @@ pub struct Principal {
     pub subject: String,
     /// Role names; the engine itself knows [`ADMIN`].
     pub roles: BTreeSet<String>,
-    /// What a delegated credential is narrowed to; empty means not narrowed.
-    pub scopes: BTreeSet<String>,
 }
 
 impl Principal {
     /// An ordinary user of the default tenant.
     pub fn user(subject: impl Into<String>) -> Self {
-        Self {
-            tenant: TenantId::DEFAULT,
-            subject: subject.into(),
-            roles: BTreeSet::from([USER.to_owned()]),
-            scopes: BTreeSet::new(),
-        }
+        Self { tenant: TenantId::DEFAULT, subject: subject.into(), roles: BTreeSet::from([USER.to_owned()]) }
     }
 
     /// An administrator of the default tenant.

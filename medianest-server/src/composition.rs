@@ -66,7 +66,6 @@ pub(crate) async fn compose(config: &Config, migrate: Migrate) -> Result<Nest> {
     let mut options = AccountsOptions::default();
     options.open_registration = config.accounts.open_registration;
     options.session_idle = days(config.accounts.session_idle_days);
-    options.cookie_session = days(config.accounts.session_idle_days);
     options.session_absolute = days(config.accounts.session_days);
     let accounts = Accounts::new(
         Arc::clone(&rows.identity),

@@ -1,7 +1,10 @@
 use super::{LiveSession, Lookup, SessionStore, TokenKind, Tokens};
-use crate::{Error, ErrorKind, Principal, Result, SessionId, TenantId, catalog::IdentityCatalog};
+use crate::{
+    Clock, Error, ErrorKind, Principal, Result, SessionId, TenantId,
+    catalog::{IdentityCatalog, Session},
+};
 use async_trait::async_trait;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// Finds out who shows a credential. Implement it for users of your own.
 #[async_trait]
@@ -58,7 +61,6 @@ impl From<LiveSession> for Identity {
             tenant: session.tenant,
             subject: session.user.to_string(),
             roles: BTreeSet::from([session.role]),
-            scopes: BTreeSet::new(),
         };
         Self { principal, session: Some(session.id), must_change_password: session.must_change_password }
     }
@@ -71,16 +73,18 @@ pub struct TokenAuthenticator {
     pub(super) tokens: Arc<Tokens>,
     pub(super) catalog: Arc<dyn IdentityCatalog>,
     pub(super) sessions: Arc<dyn SessionStore>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) idle: Duration,
 }
 
 impl TokenAuthenticator {
     async fn verify(&self, token: &str, kind: TokenKind) -> Result<Identity> {
         let claims = self.tokens.verify(token, kind)?;
-        let session = self.live(claims.tenant, claims.sid).await?;
+        let session = self.live(claims.tenant, claims.sid, kind == TokenKind::Cookie).await?;
         session.filter(|session| session.user == claims.sub).map(Identity::from).ok_or_else(session_ended)
     }
 
-    async fn live(&self, tenant: TenantId, id: SessionId) -> Result<Option<LiveSession>> {
+    async fn live(&self, tenant: TenantId, id: SessionId, slides: bool) -> Result<Option<LiveSession>> {
         if tenant != self.tenant {
             return Ok(None);
         }
@@ -89,6 +93,9 @@ impl TokenAuthenticator {
             Lookup::Unknown(ticket) => ticket,
         };
         let Some((session, user)) = self.catalog.get_session(tenant, id).await? else { return Ok(None) };
+        if slides {
+            self.slide(tenant, &session).await;
+        }
         let live = LiveSession {
             id,
             tenant,
@@ -101,6 +108,17 @@ impl TokenAuthenticator {
         // The catalog has just said that it is valid: a store that cannot remember is no reason to refuse.
         self.sessions.put(live.clone(), ticket).await.ok();
         Ok(Some(live))
+    }
+
+    /// Puts the idle expiry of a session off, but not with each request.
+    async fn slide(&self, tenant: TenantId, session: &Session) {
+        if self.clock.now() < session.refreshed_at + self.idle / 100 {
+            return;
+        }
+        if let Err(error) = self.catalog.touch_session(tenant, session.id, self.idle).await {
+            // It is valid all the same; the next request tries again.
+            tracing::warn!(error = %error.report(), "cannot put off the end of a session");
+        }
     }
 }
 
@@ -119,6 +137,6 @@ impl Authenticator for TokenAuthenticator {
     }
 
     async fn session(&self, tenant: TenantId, session: SessionId) -> Result<Option<Identity>> {
-        Ok(self.live(tenant, session).await?.map(Identity::from))
+        Ok(self.live(tenant, session, false).await?.map(Identity::from))
     }
 }

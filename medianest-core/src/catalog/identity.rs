@@ -26,8 +26,8 @@ pub trait IdentityCatalog: Sealed + Send + Sync + std::fmt::Debug + 'static {
     /// and ends all sessions of the user.
     ///
     /// # Errors
-    /// `user_not_found`; `last_admin` (Conflict) when it would leave the tenant without an enabled
-    /// administrator.
+    /// `user_not_found`; `user_changed` (PreconditionFailed) when `auth_epoch` is not the expected one;
+    /// `last_admin` (Conflict) when it would leave the tenant without an enabled administrator.
     async fn change_user(
         &self,
         tenant: TenantId,
@@ -51,6 +51,10 @@ pub trait IdentityCatalog: Sealed + Send + Sync + std::fmt::Debug + 'static {
     /// `grace` of its replacement, answers [`Refreshed::Raced`] and changes nothing. Any other ends
     /// the session, emits `replayed`, and answers [`Refreshed::Replayed`].
     async fn refresh_session(&self, refresh: &RefreshSession, replayed: NewEvent) -> Result<Refreshed>;
+
+    /// Moves the idle expiry of a valid session to `idle` from now, never past its absolute one: for a
+    /// session that is used without being refreshed. Succeeds when there is no such valid session.
+    async fn touch_session(&self, tenant: TenantId, id: SessionId, idle: Duration) -> Result<()>;
 
     /// Ends a session; succeeds when it has ended.
     async fn end_session(&self, tenant: TenantId, id: SessionId) -> Result<()>;
@@ -147,6 +151,8 @@ pub struct UserChange {
     pub role: Option<String>,
     /// Shut out, or let in again.
     pub disabled: Option<bool>,
+    /// Only while this is the user's `auth_epoch`: for who has checked a password at it.
+    pub expected_epoch: Option<i64>,
 }
 
 impl std::fmt::Debug for UserChange {
@@ -174,7 +180,7 @@ pub struct NewSession {
     pub refresh_hash: [u8; 32],
     /// What the client calls itself, for the list of sessions.
     pub client: String,
-    /// Ends when not refreshed for so long.
+    /// Ends when not refreshed or touched for so long.
     pub idle: Duration,
     /// Ends after so long at the latest.
     pub absolute: Duration,
@@ -191,9 +197,9 @@ pub struct Session {
     pub client: String,
     /// When it began.
     pub created_at: Timestamp,
-    /// When it was last refreshed.
+    /// When it was last refreshed or touched.
     pub refreshed_at: Timestamp,
-    /// When it ends at the latest, if it is not refreshed.
+    /// When it ends, if it is not refreshed or touched.
     pub expires_at: Timestamp,
 }
 

@@ -21,6 +21,7 @@ macro_rules! identity_tests {
             users_are_listed_by_login,
             changing_the_name_keeps_the_sessions,
             whatever_matters_ends_the_sessions,
+            a_change_on_an_older_epoch_is_refused,
             a_tenant_keeps_an_administrator,
             administrators_cannot_all_leave_at_once,
             a_session_is_got_with_its_user,
@@ -33,6 +34,7 @@ macro_rules! identity_tests {
             an_invented_secret_ends_the_session,
             a_refresh_of_nothing_is_unknown,
             refreshing_at_the_same_time_succeeds_once,
+            a_touch_puts_the_end_off,
             ending_sessions,
             sessions_are_listed,
             ended_sessions_are_trimmed,
@@ -210,6 +212,28 @@ pub async fn whatever_matters_ends_the_sessions(store: Identity) {
     assert_eq!(back.disabled_at, None);
     assert!(back.auth_epoch > olga.auth_epoch);
     assert!(valid(&store, other.id).await, "the session of somebody else");
+}
+
+/// `user_changed`: the password that was checked is no longer the one.
+pub async fn a_change_on_an_older_epoch_is_refused(store: Identity) {
+    let olga = user(&store, "olga", USER).await;
+    let reset = UserChange { password: Some(("$reset".into(), true)), ..Default::default() };
+    let reset = change(&store, olga.id, reset).await.unwrap();
+    let session = session(&store, &reset, 1).await;
+    for late in [
+        UserChange { password: Some(("$late".into(), false)), ..Default::default() },
+        UserChange { rehashed: Some("$late".into()), ..Default::default() },
+        UserChange { name: Some("Late".into()), ..Default::default() },
+    ] {
+        let on = |epoch| UserChange { expected_epoch: Some(epoch), ..late.clone() };
+        let refused = change(&store, olga.id, on(olga.auth_epoch)).await;
+        assert_fails(refused, ErrorKind::PreconditionFailed, "user_changed");
+        assert_eq!(store.get_user(TENANT, olga.id).await.unwrap().as_ref(), Some(&reset));
+    }
+    assert!(valid(&store, session.id).await);
+    let rehash = UserChange { rehashed: Some("$newer".into()), ..Default::default() };
+    let rehash = UserChange { expected_epoch: Some(reset.auth_epoch), ..rehash };
+    assert_eq!(change(&store, olga.id, rehash).await.unwrap().password_hash, "$newer");
 }
 
 /// `last_admin`, whether by role or by being shut out; those who are shut out do not count.
@@ -400,6 +424,32 @@ pub async fn refreshing_at_the_same_time_succeeds_once(store: Identity) {
     }
     assert_eq!(done, 1);
     assert!(valid(&store, session.id).await);
+}
+
+/// Until the absolute end; not of what is over, nor in another tenant.
+pub async fn a_touch_puts_the_end_off(store: Identity) {
+    let olga = user(&store, "olga", USER).await;
+    let first = session(&store, &olga, 1).await;
+    let touched = async |tenant, idle| {
+        store.touch_session(tenant, first.id, idle).await.unwrap();
+        store.get_session(TENANT, first.id).await.unwrap().unwrap().0
+    };
+    assert_eq!(touched(TenantId::new(), 2 * HOUR).await, first);
+    let second = Duration::from_secs(1);
+    let later = touched(TENANT, 2 * HOUR).await;
+    assert!(later.refreshed_at >= first.refreshed_at);
+    assert!(later.expires_at.since(later.refreshed_at) > 2 * HOUR - second, "{later:?}");
+    let last = touched(TENANT, 100 * HOUR).await;
+    assert!(last.expires_at.since(last.created_at) <= 10 * HOUR + second, "past its end: {last:?}");
+    assert!(matches!(refresh(&store, first.id, 1, 2, HOUR).await, Refreshed::Done(..)), "the secret is kept");
+
+    store.end_session(TENANT, first.id).await.unwrap();
+    let expired = NewSession { idle: Duration::ZERO, ..new_session(&olga, 3) };
+    let expired = store.create_session(expired).await.unwrap();
+    for over in [first.id, expired.id, SessionId::new()] {
+        store.touch_session(TENANT, over, HOUR).await.unwrap();
+        assert!(!valid(&store, over).await);
+    }
 }
 
 /// One, also twice; all but one; those of nobody else.

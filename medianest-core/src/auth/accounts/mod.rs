@@ -18,12 +18,10 @@ use std::{future::Future, sync::Arc, time::Duration};
 pub struct AccountsOptions {
     /// Whether anybody may register as an ordinary user.
     pub open_registration: bool,
-    /// A session with a refresh token ends when it is not refreshed for so long.
+    /// A session ends when it is not refreshed for so long or, in a cookie, not used.
     pub session_idle: Duration,
-    /// A session with a refresh token ends after so long at the latest.
+    /// A session ends after so long at the latest.
     pub session_absolute: Duration,
-    /// A session in a cookie, which is not refreshed, ends after so long.
-    pub cookie_session: Duration,
     /// For how long a refresh token that was just used is taken for a race of two identical requests
     /// instead of a replay.
     pub refresh_grace: Duration,
@@ -36,7 +34,6 @@ impl Default for AccountsOptions {
             open_registration: false,
             session_idle: 14 * DAY,
             session_absolute: 90 * DAY,
-            cookie_session: 14 * DAY,
             refresh_grace: Duration::from_secs(10),
         }
     }
@@ -84,6 +81,8 @@ impl Accounts {
             tokens: Arc::clone(&self.tokens),
             catalog: Arc::clone(&self.catalog),
             sessions: Arc::clone(&self.sessions),
+            clock: Arc::clone(&self.clock),
+            idle: self.options.session_idle,
         }
     }
 

@@ -65,23 +65,30 @@ impl Accounts {
         let stored = user.as_ref().map(|user| user.password_hash.as_str());
         let right = self.passwords.verify(&sign_in.password, stored).await?;
         let user = user.filter(|user| right && user.disabled_at.is_none()).ok_or_else(invalid_credentials)?;
-        if self.passwords.is_outdated(&user.password_hash) {
-            let change = UserChange {
-                rehashed: Some(self.passwords.hash(&sign_in.password).await?),
-                ..UserChange::default()
-            };
-            self.catalog.change_user(self.tenant, user.id, &change, Vec::new()).await?;
+        let signed_in = self.open_session(user, sign_in.client, sign_in.kind).await?;
+        if self.passwords.is_outdated(&signed_in.user.password_hash)
+            && let Err(error) = self.rehash(&signed_in.user, &sign_in.password).await
+        {
+            tracing::warn!(error = %error.report(), "a password keeps its old hash until the next sign-in");
         }
-        self.open_session(user, sign_in.client, sign_in.kind).await
+        Ok(signed_in)
+    }
+
+    /// Hashes a password, which was right for `user`, with the parameters of today; unless it is another
+    /// one by now.
+    async fn rehash(&self, user: &User, password: &str) -> Result<()> {
+        let change = UserChange {
+            rehashed: Some(self.passwords.hash(password).await?),
+            expected_epoch: Some(user.auth_epoch),
+            ..UserChange::default()
+        };
+        self.catalog.change_user(self.tenant, user.id, &change, Vec::new()).await.map(drop)
     }
 
     async fn open_session(&self, user: User, client: String, kind: TokenKind) -> Result<SignedIn> {
         let id = SessionId::new();
         let refresh = RefreshToken::generate(id)?;
-        let (idle, absolute) = match kind {
-            TokenKind::Access => (self.options.session_idle, self.options.session_absolute),
-            TokenKind::Cookie => (self.options.cookie_session, self.options.cookie_session),
-        };
+        let absolute = self.options.session_absolute;
         let session = NewSession {
             id,
             tenant: self.tenant,
@@ -89,7 +96,7 @@ impl Accounts {
             auth_epoch: user.auth_epoch,
             refresh_hash: refresh.hash(),
             client: client.chars().filter(|c| !c.is_control()).take(200).collect(),
-            idle,
+            idle: self.options.session_idle,
             absolute,
         };
         let session = self.catalog.create_session(session).await.map_err(|error| match error.code() {
@@ -237,32 +244,28 @@ impl Accounts {
     ) -> Result<SignedIn> {
         Passwords::check_rules(new)?;
         let user = self.require_user(self.user_of(actor)?).await?;
+        let wrong = || Error::new(ErrorKind::Forbidden, "wrong_password", "this is not the present password");
         if !self.passwords.verify(current, Some(&user.password_hash)).await? {
-            return Err(Error::new(
-                ErrorKind::Forbidden,
-                "wrong_password",
-                "this is not the present password",
-            ));
+            return Err(wrong());
         }
         if current == new {
             return Err(Error::invalid("invalid_password", "the new password is the present one"));
         }
-        let hash = self.passwords.hash(new).await?;
-        let user = self.set_password(user.id, hash, false, &user.login, &actor.subject).await?;
+        let change = UserChange {
+            password: Some((self.passwords.hash(new).await?, false)),
+            expected_epoch: Some(user.auth_epoch),
+            ..UserChange::default()
+        };
+        let user = self.set_password(&user, change, &actor.subject).await.map_err(|error| {
+            // Reset by an administrator while we hashed.
+            if error.code() == "user_changed" { wrong() } else { error }
+        })?;
         self.open_session(user, client, kind).await
     }
 
-    pub(super) async fn set_password(
-        &self,
-        user: UserId,
-        hash: String,
-        must_change: bool,
-        login: &str,
-        by: &str,
-    ) -> Result<User> {
-        let change = UserChange { password: Some((hash, must_change)), ..UserChange::default() };
-        let event = self.event(user, login, event_kinds::USER_PASSWORD_CHANGED, by);
-        self.change(user, change, vec![event]).await
+    pub(super) async fn set_password(&self, user: &User, change: UserChange, by: &str) -> Result<User> {
+        let event = self.event(user.id, &user.login, event_kinds::USER_PASSWORD_CHANGED, by);
+        self.change(user.id, change, vec![event]).await
     }
 
     /// Changes a user and forgets their sessions.

@@ -202,7 +202,8 @@ impl Accounts {
         let user = self.require_user(id).await?;
         let password = password.map_or_else(one_time_password, Ok)?;
         let hash = self.passwords.hash(&password).await?;
-        let user = self.set_password(id, hash, true, &user.login, &actor.subject).await?;
+        let change = UserChange { password: Some((hash, true)), ..UserChange::default() };
+        let user = self.set_password(&user, change, &actor.subject).await?;
         Ok((user, password))
     }
 

@@ -151,7 +151,7 @@ pub(crate) struct SignedInBody {
     pub(crate) access_token: Option<String>,
     /// `Bearer`.
     pub(crate) token_type: Option<String>,
-    /// Seconds that the access token, or the cookie, is good for.
+    /// Seconds that the access token, or the cookie at most, is good for.
     pub(crate) expires_in: u64,
     /// For the next access token; good for one use; absent with a cookie.
     pub(crate) refresh_token: Option<String>,
@@ -169,9 +169,9 @@ pub(crate) struct SessionBody {
     current: bool,
     /// When it began.
     created_at: Text<Timestamp>,
-    /// When it was last refreshed.
+    /// When it was last refreshed or, in a cookie, about when it was last used.
     refreshed_at: Text<Timestamp>,
-    /// When it ends, if it is not refreshed.
+    /// When it ends, if it is neither refreshed nor, in a cookie, used.
     expires_at: Text<Timestamp>,
 }
 

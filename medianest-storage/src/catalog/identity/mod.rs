@@ -59,6 +59,11 @@ impl<B: Backend> IdentityCatalog for SqlCatalog<B> {
         .await
     }
 
+    async fn touch_session(&self, tenant: TenantId, id: SessionId, idle: Duration) -> Result<()> {
+        self.write((tenant, id, idle), |c, (tenant, id, idle)| session::touch(c, *tenant, *id, *idle).boxed())
+            .await
+    }
+
     async fn end_session(&self, tenant: TenantId, id: SessionId) -> Result<()> {
         self.write((tenant, id), |c, (tenant, id)| session::end(c, *tenant, *id).boxed()).await
     }

@@ -108,6 +108,22 @@ pub(super) async fn refresh(
     Ok(Refreshed::Done(read(&mut columns)?, user::read(&mut columns)?))
 }
 
+pub(super) async fn touch(
+    conn: &mut Conn<'_>,
+    tenant: TenantId,
+    id: SessionId,
+    idle: Duration,
+) -> Result<()> {
+    conn.run(
+        sql!("UPDATE medianest_sessions SET refreshed_at = " NOW ", expires_at = CASE WHEN " NOW
+             " + $3 < ends_at THEN " NOW " + $3 ELSE ends_at END \
+              WHERE tenant = $1 AND id = $2 AND ended_at IS NULL AND expires_at > " NOW),
+        args![tenant, id, idle],
+    )
+    .await
+    .map(drop)
+}
+
 pub(super) async fn end(conn: &mut Conn<'_>, tenant: TenantId, id: SessionId) -> Result<()> {
     conn.run(
         sql!("UPDATE medianest_sessions SET ended_at = " NOW

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::sql::{Columns, Conn, Query, Row};
 use medianest_core::{
-    Error, NewEvent, Page, PageRequest, Result, TenantId, UserId,
+    Error, ErrorKind, NewEvent, Page, PageRequest, Result, TenantId, UserId,
     catalog::{NewUser, User, UserChange},
 };
 
@@ -118,6 +118,10 @@ pub(super) async fn change(
     conn.one(sql!("SELECT 1 FROM medianest_users WHERE tenant = $1 AND id = $2" LOCK), args![tenant, id])
         .await?;
     let present = require(conn, tenant, id).await?;
+    if change.expected_epoch.is_some_and(|expected| expected != present.auth_epoch) {
+        let message = "the password or the rights of this user have changed meanwhile";
+        return Err(Error::new(ErrorKind::PreconditionFailed, "user_changed", message).with("user", id));
+    }
     let steps_down = change.role.as_deref().is_some_and(|role| role != medianest_core::ADMIN);
     if admins == [id] && (steps_down || change.disabled == Some(true)) {
         return Err(Error::conflict("last_admin", "somebody has to stay administrator").with("user", id));

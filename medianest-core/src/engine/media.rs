@@ -50,7 +50,8 @@ impl Media {
     /// The principal's own library, where uploads go that name none; made when it is first asked for.
     ///
     /// # Errors
-    /// `Unavailable`.
+    /// `forbidden` when it is not there and may not be made; `own_library_left` (Conflict) when the
+    /// principal is no member of it any more.
     pub async fn own_library(&self) -> Result<Library> {
         let mut hash = sha2::Sha256::new();
         hash.update(self.principal.tenant.as_uuid().as_bytes());
@@ -60,15 +61,19 @@ impl Media {
         bytes.copy_from_slice(&digest[..16]);
         let id = LibraryId::from_uuid(uuid::Builder::from_custom_bytes(bytes).into_uuid());
         let visible = Visibility::all(self.principal.tenant);
-        if let Some(library) = self.engine.catalog().get_library(&visible, id).await? {
-            return Ok(library);
-        }
-        match self.add_library(id, "My media").await {
-            // Two first uploads at once.
-            Err(error) if error.code() == "library_exists" => {
-                let library = self.engine.catalog().get_library(&visible, id).await?;
-                library.ok_or_else(|| Error::not_found("library", id))
+        if self.engine.catalog().get_library(&visible, id).await?.is_none() {
+            match self.create_library_with_id(id, "My media").await {
+                // Two first uploads at once.
+                Err(error) if error.code() == "library_exists" => {}
+                other => return other,
             }
+        }
+        // It may have been handed on to others.
+        match self.library(id).await {
+            Err(error) if error.code() == "library_not_found" => Err(Error::conflict(
+                "own_library_left",
+                "you have left the library that was your own; name the library to put this into",
+            )),
             other => other,
         }
     }

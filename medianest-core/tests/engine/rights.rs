@@ -1,8 +1,9 @@
 //! Nobody sees or does what they may not.
 
-use crate::support::nest;
+use crate::support::{nest, nest_with};
 use medianest_core::{
-    ErrorKind, Media, MemberRole, PageRequest, Principal, TenantId, Upload,
+    Action, Authorizer, Error, ErrorKind, Media, MemberRole, PageRequest, Principal, Resource, TenantId,
+    Upload, Visibility,
     catalog::{AssetQuery, SearchQuery},
 };
 
@@ -44,6 +45,43 @@ async fn members_see_and_do_what_their_role_allows() {
     assert_eq!(owner.remove_member(library, "ann").await.unwrap_err().code(), "last_owner");
     guest.remove_member(library, "bob").await.unwrap();
     assert_eq!(titles(&guest).await, 0);
+}
+
+/// Nobody makes libraries here.
+#[derive(Debug)]
+struct Closed;
+
+#[async_trait::async_trait]
+impl Authorizer for Closed {
+    async fn authorize(&self, _: &Principal, action: Action, _: &Resource) -> medianest_core::Result<()> {
+        assert_eq!(action, Action::CreateLibrary);
+        Err(Error::new(ErrorKind::Forbidden, "forbidden", "nobody makes libraries here"))
+    }
+
+    async fn visibility(&self, principal: &Principal) -> medianest_core::Result<Visibility> {
+        Ok(Visibility::all(principal.tenant))
+    }
+}
+
+#[tokio::test]
+async fn ones_own_library_is_made_by_who_may() {
+    let nest = nest_with(|builder| builder.authorizer(Closed)).await;
+    let ann = nest.engine.acting_as(Principal::user("ann"));
+    assert_eq!(ann.own_library().await.unwrap_err().kind(), ErrorKind::Forbidden);
+    assert!(ann.libraries(&PageRequest::first()).await.unwrap().items.is_empty());
+}
+
+#[tokio::test]
+async fn who_has_left_their_own_library_neither_sees_nor_fills_it() {
+    let nest = nest().await;
+    let ann = nest.engine.acting_as(Principal::user("ann"));
+    let own = ann.own_library().await.unwrap().id;
+    assert_eq!(ann.own_library().await.unwrap().id, own);
+    ann.put_member(own, "bob", MemberRole::Owner).await.unwrap();
+    ann.remove_member(own, "ann").await.unwrap();
+    assert_eq!(ann.own_library().await.unwrap_err().code(), "own_library_left");
+    let upload = Upload::from_bytes("a.jpg", "image x");
+    assert_eq!(ann.ingest(upload).await.unwrap_err().code(), "own_library_left");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ pub(crate) struct MeApi(pub(super) State);
 problems! {
     GetProblem: 401;
     ChangeProblem: 401 403 404 415;
-    LibraryProblem: 401 403;
+    LibraryProblem: 401 403 409;
 }
 
 #[OpenApi(tag = "Group::People")]

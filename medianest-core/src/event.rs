@@ -63,6 +63,8 @@ pub enum Audience {
     Library(LibraryId),
     /// This subject.
     Subject(String),
+    /// Who sees this library, and this subject, who perhaps no longer does.
+    Member(LibraryId, String),
     /// Only those who see the whole tenant.
     Operators,
 }
@@ -157,7 +159,8 @@ fn default_tenant() -> TenantId {
 
 /// A place in the event log: after the event of this position. Written `epoch:position`.
 ///
-/// A restored backup starts a new epoch, so that cursors of before are recognised.
+/// Who restores a backup begins a new epoch
+/// ([`begin_epoch`](crate::catalog::EventLog::begin_epoch)), so that cursors of before are recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor {
     /// The life of the log, from 1.

@@ -3,6 +3,7 @@
 mod common;
 
 use common::{GIF, PASSWORD, Server, User, medianest};
+use futures::StreamExt;
 use reqwest::Method;
 use serde_json::Value;
 use std::{path::Path, process::Output};
@@ -179,6 +180,27 @@ async fn a_server_that_is_told_to_stop_ends_well() {
     drop(admin);
     assert!(server.stop(), "an open event stream does not hold it up");
     assert!(!server.dir.path().join("medianest.sock").exists());
+}
+
+#[tokio::test]
+async fn a_restored_database_is_not_taken_for_the_one_before() {
+    let mut server = Server::start();
+    let admin = server.admin().await;
+    let answer = admin.request(Method::GET, "/events").send().await.unwrap();
+    let begin = answer.bytes_stream().next().await.unwrap().unwrap();
+    let begin = String::from_utf8(begin.to_vec()).unwrap();
+    let cursor = begin.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned();
+    drop(admin);
+    let refused = run(server.dir.path(), &["db", "restored"]);
+    assert!(!refused.status.success(), "a running server does not expect it");
+    assert!(server.stop());
+    let restored = run(server.dir.path(), &["db", "restored"]);
+    assert!(restored.status.success(), "{}", stderr(&restored));
+    let server = Server::start_in(server.kill());
+    let admin = server.admin().await;
+    let resumed = admin.request(Method::GET, "/events").header("last-event-id", cursor).send().await.unwrap();
+    assert_eq!(resumed.status(), 410);
+    assert_eq!(admin.request(Method::GET, "/events").send().await.unwrap().status(), 200);
 }
 
 #[test]

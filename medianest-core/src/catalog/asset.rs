@@ -37,7 +37,8 @@ pub trait AssetCatalog: Sealed + Send + Sync + std::fmt::Debug + 'static {
         event: NewEvent,
     ) -> Result<Library>;
 
-    /// Deletes a library that holds no asset, not even in the trash.
+    /// Deletes a library that holds no asset, not even in the trash. The event is emitted once for each
+    /// member, with an id of its own, so that they hear of it though nobody sees the library any more.
     ///
     /// # Errors
     /// `library_not_found`; `library_not_empty` (Conflict).

@@ -38,6 +38,16 @@ pub trait EventLog: Sealed + Send + Sync + std::fmt::Debug + 'static {
     /// The cursor of the newest numbered event.
     async fn event_head(&self) -> Result<Cursor>;
 
+    /// The cursor from which all events are read that are still there.
+    async fn event_tail(&self) -> Result<Cursor>;
+
+    /// Begins a new epoch, so that every cursor of before is `cursor_expired`: for a database that was
+    /// restored, whose positions will be given a second time. Answers the cursor of the newest event.
+    ///
+    /// The number of the epoch is the time in seconds since 1970, or one more than the last: restored
+    /// twice, a backup begins two epochs.
+    async fn begin_epoch(&self) -> Result<Cursor>;
+
     /// Where a named reader is; None when it never saved anything.
     async fn load_consumer(&self, tenant: TenantId, name: &str) -> Result<Option<Cursor>>;
 

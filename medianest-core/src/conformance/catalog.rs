@@ -16,6 +16,8 @@ macro_rules! catalog_tests {
                 deleting_a_library,
                 replacing_a_recipe,
                 members_come_and_go,
+                who_has_left_hears_of_it,
+                the_members_of_a_deleted_library_hear_of_it,
                 a_library_keeps_an_owner,
                 owners_cannot_all_leave_at_once,
             } }
@@ -122,6 +124,7 @@ macro_rules! catalog_tests {
                 a_cursor_moves_over_what_is_not_seen,
                 a_cursor_of_another_epoch_is_refused,
                 a_consumer_goes_on_where_it_was,
+                a_new_epoch_expires_all_cursors,
                 trimmed_events_expire_their_cursors,
                 what_is_not_numbered_is_not_trimmed,
             } }

@@ -2,8 +2,8 @@
 
 use super::Media;
 use crate::{
-    Action, Error, Job, JobId, JobKind, Library, LibraryId, Member, MemberRole, Page, PageRequest,
-    QueueStats, Resource, Result, Topic,
+    Action, Audience, Error, Job, JobId, JobKind, Library, LibraryId, Member, MemberRole, NewEvent, Page,
+    PageRequest, QueueStats, Resource, Result, Topic,
     catalog::{JobQuery, NewLibrary},
     event_kinds,
 };
@@ -28,7 +28,7 @@ impl Media {
         self.add_library(id, name).await
     }
 
-    pub(super) async fn add_library(&self, id: LibraryId, name: &str) -> Result<Library> {
+    async fn add_library(&self, id: LibraryId, name: &str) -> Result<Library> {
         let name = checked_name(name)?;
         let library = NewLibrary {
             id,
@@ -121,7 +121,10 @@ impl Media {
     pub async fn remove_member(&self, id: LibraryId, subject: &str) -> Result<()> {
         let action = if subject == self.principal().subject { Action::Read } else { Action::Manage };
         self.authorize(action, Resource::Library(id)).await?;
-        let event = self.library_event(id, event_kinds::MEMBER_REMOVED, json!({ "subject": subject }));
+        let event = NewEvent {
+            audience: Audience::Member(id, subject.to_owned()),
+            ..self.library_event(id, event_kinds::MEMBER_REMOVED, json!({ "subject": subject }))
+        };
         self.engine().catalog().remove_member(self.principal().tenant, id, subject, event).await?;
         self.engine().bus().wake(Topic::Committed);
         Ok(())

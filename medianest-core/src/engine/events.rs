@@ -17,15 +17,16 @@ impl EngineEvents {
     }
 
     /// A reader with a durable cursor of this name: it goes on after the last event that was
-    /// acknowledged, and begins at the start of the log. One process at a time should read under a name.
+    /// acknowledged, and begins with the oldest one that is still there. One process at a time should
+    /// read under a name.
     ///
     /// # Errors
-    /// `cursor_expired` (Gone) from the first [`next`](Consumer::next) when it was away for too long.
+    /// `Unavailable`.
     pub async fn consumer(&self, name: &str) -> Result<Consumer> {
         let saved = self.engine.catalog().load_consumer(TenantId::DEFAULT, name).await?;
         let after = match saved {
             Some(cursor) => cursor,
-            None => Cursor { position: 0, ..self.engine.catalog().event_head().await? },
+            None => self.engine.catalog().event_tail().await?,
         };
         let wakeups = self.engine.bus().subscribe(Topic::Numbered);
         Ok(Consumer { engine: self.engine.clone(), name: name.to_owned(), after, wakeups })
@@ -54,7 +55,9 @@ impl Consumer {
     /// Waits for events and returns them in order.
     ///
     /// # Errors
-    /// `cursor_expired` (Gone); `Unavailable`, after which it can be called again.
+    /// `cursor_expired` (Gone) when it was away for longer than
+    /// [`event_retention`](super::EngineOptions::event_retention), or the database was restored: see
+    /// [`skip_to_head`](Self::skip_to_head). `Unavailable`, after which it can be called again.
     pub async fn next(&mut self) -> Result<Vec<Event>> {
         loop {
             let (events, after) = self.engine.catalog().read_all_events(self.after, BATCH).await?;
@@ -72,6 +75,18 @@ impl Consumer {
     /// `Unavailable`.
     pub async fn ack(&self, upto: &Event) -> Result<()> {
         self.engine.catalog().save_consumer(TenantId::DEFAULT, &self.name, upto.cursor).await
+    }
+
+    /// Goes on with what happens from now on, durably. After `cursor_expired` do this first and then read
+    /// the present state, so that nothing falls between.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn skip_to_head(&mut self) -> Result<()> {
+        let head = self.engine.catalog().event_head().await?;
+        self.engine.catalog().save_consumer(TenantId::DEFAULT, &self.name, head).await?;
+        self.after = head;
+        Ok(())
     }
 }
 
@@ -142,9 +157,15 @@ impl EventFeed {
         }
     }
 
-    /// Goes on as this principal: rights may have changed since the feed began.
-    pub fn set_principal(&mut self, principal: Principal) {
+    /// Who reads.
+    pub fn principal(&self) -> &Principal {
+        self.media.principal()
+    }
+
+    /// Goes on after a cursor as this principal, whose rights have changed since the feed began.
+    pub fn resume_as(&mut self, principal: Principal, after: Cursor) {
         self.media = self.media.engine().acting_as(principal);
+        self.after = after;
     }
 }
 

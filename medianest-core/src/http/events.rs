@@ -20,7 +20,8 @@ pub(super) fn cursor(headers: &HeaderMap, after: Option<&str>) -> Result<Option<
 }
 
 /// [Server-sent events](https://html.spec.whatwg.org/multipage/server-sent-events.html): the id of each
-/// is its cursor. The caller is asked for anew before each batch; when they are gone, the stream ends.
+/// is its cursor. The caller is asked for anew with each batch: when they are gone, the stream ends; when
+/// they are another, with other roles, the batch is read again.
 pub(super) fn respond(
     feed: EventFeed,
     first: Vec<Event>,
@@ -29,10 +30,14 @@ pub(super) fn respond(
     let begin = format!("retry: 2000\nid: {}\n\n{}", feed.cursor(), text(&first)?);
     let rest = stream::unfold((feed, caller), |(mut feed, caller)| async move {
         let chunk = loop {
+            let before = feed.cursor();
             let next = tokio::time::timeout(KEEP_ALIVE, feed.next()).await;
-            // Who calls decides what of it may be sent.
             let principal = caller.principal().await.ok()?;
-            feed.set_principal(principal);
+            if principal != *feed.principal() {
+                // What was read is not theirs to see any more: read again.
+                feed.resume_as(principal, before);
+                continue;
+            }
             match next {
                 Ok(Ok(events)) => break text(&events).ok()?,
                 Ok(Err(error)) if error.kind() == crate::ErrorKind::Unavailable => {

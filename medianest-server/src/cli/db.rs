@@ -12,6 +12,8 @@ pub(super) enum Command {
     Migrate,
     /// Say whether the database answers and its tables are up to date.
     Check,
+    /// Say that the database was restored from a backup: readers of events begin anew.
+    Restored,
 }
 
 pub(super) async fn run(config: Config, command: Command) -> Result<()> {
@@ -20,6 +22,12 @@ pub(super) async fn run(config: Config, command: Command) -> Result<()> {
             let nest = compose(&config, Migrate::Yes).await?;
             nest.engine.catalog().close().await;
             output::line("the tables are up to date")
+        }
+        Command::Restored => {
+            let nest = compose(&config, Migrate::Yes).await?;
+            let head = nest.engine.catalog().begin_epoch().await?;
+            nest.engine.catalog().close().await;
+            output::line(format_args!("the events go on after {head}; cursors of before are refused"))
         }
         Command::Check => {
             let nest = match compose(&config, Migrate::No).await {

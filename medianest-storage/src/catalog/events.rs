@@ -39,7 +39,16 @@ impl<B: Backend> EventLog for SqlCatalog<B> {
     }
 
     async fn event_head(&self) -> Result<Cursor> {
-        self.read((), |c, ()| head(c).boxed()).await
+        Ok(self.read((), |c, ()| log(c).boxed()).await?.head)
+    }
+
+    async fn event_tail(&self) -> Result<Cursor> {
+        let log = self.read((), |c, ()| log(c).boxed()).await?;
+        Ok(Cursor { position: log.trimmed, ..log.head })
+    }
+
+    async fn begin_epoch(&self) -> Result<Cursor> {
+        Ok(self.write((), |c, ()| begin_epoch(c).boxed()).await?.head)
     }
 
     async fn load_consumer(&self, tenant: TenantId, name: &str) -> Result<Option<Cursor>> {
@@ -65,6 +74,7 @@ pub(super) async fn emit(conn: &mut Conn<'_>, events: &[NewEvent]) -> Result<()>
         let (library, subject) = match &event.audience {
             medianest_core::Audience::Library(library) => (Some(*library), None),
             medianest_core::Audience::Subject(subject) => (None, Some(subject.as_str())),
+            medianest_core::Audience::Member(library, subject) => (Some(*library), Some(subject.as_str())),
             _ => (None, None),
         };
         args![event.id, event.tenant, event.kind, library, subject, event.data.to_string(), event.at]
@@ -169,10 +179,19 @@ async fn read(
     Ok((events, if limit == 0 { after } else { next }))
 }
 
-async fn head(conn: &mut Conn<'_>) -> Result<Cursor> {
+async fn log(conn: &mut Conn<'_>) -> Result<Log> {
     let row = conn.one("SELECT epoch, head, trimmed FROM medianest_event_log", vec![]).await?;
-    let row = row.ok_or_else(|| Error::internal("the event log has no head"))?;
-    Ok(Log::read(&mut row.columns())?.head)
+    Log::read(&mut row.ok_or_else(|| Error::internal("the event log has no head"))?.columns())
+}
+
+async fn begin_epoch(conn: &mut Conn<'_>) -> Result<Log> {
+    conn.run(
+        sql!("UPDATE medianest_event_log SET epoch = CASE WHEN epoch < " NOW " / 1000000 \
+              THEN " NOW " / 1000000 ELSE epoch + 1 END"),
+        vec![],
+    )
+    .await?;
+    log(conn).await
 }
 
 async fn load_consumer(conn: &mut Conn<'_>, tenant: TenantId, name: &str) -> Result<Option<Cursor>> {

@@ -1,7 +1,8 @@
 //! Libraries, recipes, members.
 
 use crate::{
-    ErrorKind, Library, LibraryId, MemberRole, Recipe, Resize, TenantId, Visibility,
+    Audience, ErrorKind, EventId, Library, LibraryId, MemberRole, NewEvent, Recipe, Resize, TenantId,
+    Visibility,
     catalog::NewLibrary,
     conformance::{assert_fails, fixture::*},
     event_kinds,
@@ -189,6 +190,36 @@ pub async fn members_come_and_go(store: Store) {
     assert_fails(nowhere, ErrorKind::NotFound, "library_not_found");
     let elsewhere = store.put_member(TenantId::new(), id, "v", MemberRole::Viewer, told("m")).await;
     assert_fails(elsewhere, ErrorKind::NotFound, "library_not_found");
+}
+
+async fn heard(store: &Store, subject: &str, kind: &str) -> Vec<EventId> {
+    while store.sequence(100).await.unwrap() > 0 {}
+    let (visible, start) = (Visibility::member(TENANT, subject), store.event_tail().await.unwrap());
+    let (events, _) = store.read_events(&visible, subject, start, 100).await.unwrap();
+    events.into_iter().filter(|event| event.kind == kind).map(|event| event.id).collect()
+}
+
+/// So do those who stay.
+pub async fn who_has_left_hears_of_it(store: Store) {
+    let id = library(&store).await;
+    store.put_member(TENANT, id, "vera", MemberRole::Viewer, told_in(id, "m")).await.unwrap();
+    let left = NewEvent { audience: Audience::Member(id, "vera".into()), ..told("left") };
+    store.remove_member(TENANT, id, "vera", left.clone()).await.unwrap();
+    assert_eq!(heard(&store, "vera", "left").await, [left.id]);
+    assert_eq!(heard(&store, "olga", "left").await, [left.id]);
+    assert!(heard(&store, "carl", "left").await.is_empty());
+}
+
+/// Each once, and nobody else.
+pub async fn the_members_of_a_deleted_library_hear_of_it(store: Store) {
+    let id = library(&store).await;
+    store.put_member(TENANT, id, "vera", MemberRole::Viewer, told_in(id, "m")).await.unwrap();
+    store.put_member(TENANT, library(&store).await, "carl", MemberRole::Viewer, told("m")).await.unwrap();
+    store.delete_library(TENANT, id, told_in(id, "gone")).await.unwrap();
+    assert_eq!(heard(&store, "vera", "gone").await.len(), 1);
+    assert_eq!(heard(&store, "olga", "gone").await.len(), 1);
+    assert!(heard(&store, "carl", "gone").await.is_empty());
+    assert_eq!(count(&store, "gone").await, 2);
 }
 
 /// `last_owner`, whether by leaving or by another role.

@@ -5,8 +5,8 @@ use super::super::{
 };
 use crate::sql::{Conn, Query, Row};
 use medianest_core::{
-    Error, ErrorKind, Library, LibraryId, MemberRole, NewEvent, Page, PageRequest, Recipe, Result, TenantId,
-    Visibility, catalog::NewLibrary,
+    Audience, Error, ErrorKind, EventId, Library, LibraryId, MemberRole, NewEvent, Page, PageRequest, Recipe,
+    Result, TenantId, Visibility, catalog::NewLibrary,
 };
 
 const BY_NAME: u8 = b'l';
@@ -125,8 +125,14 @@ pub(super) async fn delete(
     if asset.await?.is_some() {
         return Err(Error::conflict("library_not_empty", "the library still holds assets").with("id", id));
     }
+    let members = conn.all("SELECT subject FROM medianest_members WHERE library_id = $1", args![id]);
+    let told = |row: &Row| {
+        let audience = Audience::Member(id, row.value()?);
+        Ok(NewEvent { id: EventId::new(), audience, ..event.clone() })
+    };
+    let events = members.await?.iter().map(told).collect::<Result<Vec<_>>>()?;
     conn.run("DELETE FROM medianest_libraries WHERE id = $1", args![id]).await?;
-    events::emit(conn, std::slice::from_ref(event)).await
+    events::emit(conn, &events).await
 }
 
 pub(super) async fn get_recipe(

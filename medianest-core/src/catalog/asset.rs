@@ -381,7 +381,7 @@ pub enum AssetOrder {
 pub struct AssetChange {
     /// Shown name, already sanitised.
     pub name: Option<String>,
-    /// When it was taken, as its owner knows better.
+    /// When it was taken, as its owner knows better: from then on it is not read from the file.
     pub taken_at: Option<Timestamp>,
 }
 
@@ -392,15 +392,15 @@ pub struct Understood {
     pub facts: Option<Facts>,
     /// The media type that the original is served as.
     pub content_type: String,
-    /// When it was taken, if the facts say.
+    /// When it was taken, if the facts say; not stored once somebody has corrected it.
     pub taken_at: Option<Timestamp>,
-    /// Words to find it by, beside its name.
+    /// Words to find it by, beside its name; those of before stay when reading failed.
     pub search_text: String,
     /// What to make, with the jobs that make it.
     pub declared: Declared,
-    /// Why it cannot be processed: the asset becomes `failed` or `quarantined`.
+    /// Why it cannot be processed: the asset becomes `failed` or `quarantined`, unless it is `ready`.
     pub outcome: Option<(AssetState, Failure)>,
-    /// What to tell.
+    /// What to tell; nothing when there is an `outcome` and the asset is `ready` all the same.
     pub events: Vec<NewEvent>,
     /// One is emitted when the command settles the asset without an `outcome`; with one, `events` tell.
     pub settled_events: SettledEvents,

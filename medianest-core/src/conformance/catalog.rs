@@ -74,6 +74,8 @@ macro_rules! catalog_tests {
                 a_job_with_work_left_is_not_called_off,
                 failed_renditions_are_replaced_by_declared_ones,
                 an_asset_is_understood_again,
+                a_corrected_date_is_kept,
+                what_cannot_be_read_again_stays_as_it_was,
                 nothing_is_declared_for_a_missing_asset,
                 renditions_are_listed,
                 what_came_out_comes_back,

@@ -23,7 +23,7 @@ macro_rules! migrations {
 }
 
 /// Append-only: what was released is never edited.
-const MIGRATIONS: &[Migration] = migrations![1 "0001_initial"];
+const MIGRATIONS: &[Migration] = migrations![1 "0001_initial", 2 "0002_taken_at_set"];
 
 impl Migration {
     fn script(&self) -> crate::sql::Sql {

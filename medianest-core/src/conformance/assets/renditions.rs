@@ -2,7 +2,7 @@
 
 use crate::{
     AssetId, AssetState, ErrorKind, JobKind, JobState, RenditionInfo, RenditionState, Timestamp, VariantName,
-    catalog::{Declared, Purge, Settled, Understood},
+    catalog::{AssetChange, Declared, Purge, SearchQuery, Settled, Understood},
     conformance::{assert_fails, fixture::*},
     event_kinds,
 };
@@ -239,6 +239,54 @@ pub async fn an_asset_is_understood_again(store: Store) {
     let names: Vec<_> =
         store.list_renditions(asset).await.unwrap().iter().map(|row| row.variant.to_string()).collect();
     assert_eq!(names, ["a"], "what failed before is replaced");
+}
+
+async fn understand_again(store: &Store, asset: AssetId) -> crate::Fence {
+    let jobs = vec![crate::NewJob::new(TENANT, JobKind::Understand, asset)];
+    let again = Declared { understand_again: true, jobs, ..declare(asset, &[]) };
+    store.declare_renditions(asset, again).await.unwrap();
+    claim_one(store, JobKind::Understand).await.fence()
+}
+
+/// What the file says counts until somebody knows better.
+pub async fn a_corrected_date_is_kept(store: Store) {
+    let (asset, ..) = rendering(&store, &["a!"]).await;
+    let said =
+        |secs| Understood { taken_at: Some(Timestamp::from_secs(secs)), ..understood(Declared::default()) };
+    let read = async |secs| {
+        let fence = understand_again(&store, asset).await;
+        store.record_facts(&fence, said(secs)).await.unwrap();
+        get(&store, asset).await.taken_at.as_secs()
+    };
+    let change = async |change| store.update_asset(&all(), asset, &change, None, told("u")).await.unwrap();
+    assert_eq!(read(1_600_000_000).await, 1_600_000_000);
+    change(AssetChange { name: Some("beach.jpg".into()), taken_at: None }).await;
+    assert_eq!(read(1_600_000_001).await, 1_600_000_001);
+    change(AssetChange { name: None, taken_at: Some(Timestamp::from_secs(1_400_000_000)) }).await;
+    change(AssetChange { name: Some("sea.jpg".into()), taken_at: None }).await;
+    assert_eq!(read(1_600_000_002).await, 1_400_000_000);
+}
+
+/// A ready asset keeps its facts and its words, and nobody is told that it failed.
+pub async fn what_cannot_be_read_again_stays_as_it_was(store: Store) {
+    let (asset, fence, ids) = rendering(&store, &["a!"]).await;
+    make(&store, &fence, ids[0]).await;
+    store.complete(&fence).await.unwrap();
+    let fence = understand_again(&store, asset).await;
+    let unreadable = Understood {
+        facts: None,
+        search_text: String::new(),
+        taken_at: None,
+        outcome: Some((AssetState::Quarantined, failure("decoder_crashed"))),
+        events: vec![told(event_kinds::ASSET_QUARANTINED)],
+        ..understood(Declared::default())
+    };
+    assert_eq!(store.record_facts(&fence, unreadable).await.unwrap(), Settled(None));
+    let row = get(&store, asset).await;
+    assert_eq!((row.state, row.failure, row.facts), (AssetState::Ready, None, Some(facts())));
+    assert_eq!(count(&store, event_kinds::ASSET_QUARANTINED).await, 0);
+    let query = SearchQuery { text: String::from("iphone"), ..SearchQuery::default() };
+    assert_eq!(store.search(&all(), &query, &page(10, None)).await.unwrap().items.len(), 1);
 }
 
 /// `asset_not_found`.

@@ -103,7 +103,7 @@ pub(super) async fn update(
     check_version(present.version, expected)?;
     conn.run(
         "UPDATE medianest_assets SET name = coalesce($2, name), taken_at = coalesce($3, taken_at), \
-         version = version + 1, updated_at = $4 WHERE id = $1",
+         taken_at_set = taken_at_set OR $3 IS NOT NULL, version = version + 1, updated_at = $4 WHERE id = $1",
         args![id, &change.name, change.taken_at, event.at],
     )
     .await?;

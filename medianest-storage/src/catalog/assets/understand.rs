@@ -22,16 +22,18 @@ pub(super) async fn record(conn: &mut Conn<'_>, fence: &Fence, understood: &Unde
     rendition::insert(conn, job.tenant, asset, declared).await?;
     jobs::insert(conn, &declared.jobs).await?;
     jobs::finish(conn, fence).await?;
-    events::emit(conn, &understood.events).await?;
     search::index(conn, asset).await?;
 
     match &understood.outcome {
+        // It stays ready with what was read and made before.
         Some(_) if state == AssetState::Ready => Ok(Settled(None)),
         Some((outcome, failure)) => {
+            events::emit(conn, &understood.events).await?;
             settle::set_state(conn, asset, *outcome, Some(failure), declared.at).await?;
             Ok(Settled((*outcome != state).then_some(*outcome)))
         }
         None => {
+            events::emit(conn, &understood.events).await?;
             let at = declared.at.unwrap_or(understood.settled_events.ready.at);
             settle::settle(conn, asset, state, at, &understood.settled_events).await
         }
@@ -42,14 +44,15 @@ async fn store(conn: &mut Conn<'_>, asset: AssetId, understood: &Understood) -> 
     let facts = understood.facts.as_ref();
     conn.run(
         sql!("UPDATE medianest_assets SET facts = coalesce($2, facts), kind = coalesce($3, kind), \
-              taken_at = coalesce($4, taken_at), search_text = $5, version = version + 1, \
+              taken_at = CASE WHEN taken_at_set THEN taken_at ELSE coalesce($4, taken_at) END, \
+              search_text = coalesce($5, search_text), version = version + 1, \
               updated_at = coalesce($6, " NOW ") WHERE id = $1"),
         args![
             asset,
             facts.map(to_json).transpose()?,
             facts.map(|facts| facts.kind.as_str()),
             understood.taken_at,
-            &understood.search_text,
+            facts.map(|_| understood.search_text.as_str()),
             understood.declared.at,
         ],
     )

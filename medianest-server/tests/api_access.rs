@@ -6,6 +6,8 @@ use common::{GIF, Server, assert_problem};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+const NOBODY: &str = "0190b0c0-0000-7000-8000-000000000000";
+
 #[tokio::test]
 async fn s8_what_is_anothers_is_not_there() {
     let server = Server::start();
@@ -29,13 +31,14 @@ async fn s8_what_is_anothers_is_not_there() {
                 Some("libraries") => library,
                 Some("users") => ada.id.as_str(),
                 Some("auth") => ada.session.as_str(),
-                Some("jobs" | "queues") => "0190b0c0-0000-7000-8000-000000000000",
+                Some("jobs" | "queues") => NOBODY,
                 other => panic!("say whose {other:?} is"),
             };
             let filled = path
                 .replace("{id}", id)
                 .replace("{subject}", &bob.id)
                 .replace("{variant}", "small")
+                .replace("{rendition}", NOBODY)
                 .replace("{part}", "0.mp4")
                 .replace("{kind}", "render")
                 .replace("{sha256}", &"a".repeat(64));

@@ -110,6 +110,39 @@ async fn signed_urls_work_without_headers_until_the_session_ends() {
 }
 
 #[tokio::test]
+async fn a_picture_that_is_made_again_has_another_url() {
+    let server = Server::start();
+    let ada = server.user("ada").await;
+    let (_, asset) = ada.upload("a.gif", GIF).await;
+    let id = asset["id"].as_str().unwrap();
+    let asset = settled(&ada, id).await;
+    let get = async |path: &str| server.request(Method::GET, path).send().await.unwrap();
+    let small = asset["links"]["renditions"]["small"].as_str().unwrap();
+    let first = get(small).await;
+    assert_eq!(first.headers()["cache-control"], "private, max-age=3600, immutable");
+    let tag = first.headers()["etag"].clone();
+
+    let mut events = watch(&ada, "0").await;
+    assert_eq!(ada.call(Method::POST, &format!("/assets/{id}/reprocess"), None).await.0, 200);
+    let second = loop {
+        let (_, asset) = ada.get(&format!("/assets/{id}?links=true")).await;
+        let url = asset["links"]["renditions"]["small"].as_str().unwrap();
+        if url != small {
+            break get(url).await;
+        }
+        events.next().await.expect("the events go on").unwrap();
+    };
+    assert_eq!(second.status(), 200);
+    assert_ne!(second.headers()["etag"], tag);
+    let again = get(small).await;
+    assert_eq!(
+        (again.status().as_u16(), &again.headers()["etag"]),
+        (200, &tag),
+        "the old URL is the old picture"
+    );
+}
+
+#[tokio::test]
 async fn versions_guard_against_lost_changes() {
     let server = Server::start();
     let ada = server.user("ada").await;

@@ -248,8 +248,15 @@ pub trait AssetCatalog: Sealed + Send + Sync + std::fmt::Debug + 'static {
     /// The `ready` rendition of a variant.
     async fn ready_rendition(&self, asset: AssetId, variant: &VariantName) -> Result<Option<Rendition>>;
 
+    /// A rendition whose bytes can be served: it is `ready`, or was until it was replaced, and is not
+    /// `purging`.
+    async fn served_rendition(&self, asset: AssetId, id: RenditionId) -> Result<Option<Rendition>>;
+
     /// The parts of a rendition in order.
     async fn list_parts(&self, rendition: RenditionId) -> Result<Vec<Part>>;
+
+    /// One part of a rendition.
+    async fn get_part(&self, rendition: RenditionId, ordinal: u32) -> Result<Option<Part>>;
 
     // ---- reclaim ----
 

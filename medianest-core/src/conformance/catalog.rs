@@ -70,6 +70,7 @@ macro_rules! catalog_tests {
                 a_failed_optional_rendition_fails_nothing,
                 ready_never_regresses,
                 a_rendition_is_replaced_by_its_successor,
+                a_replaced_rendition_is_served_until_it_is_purged,
                 pending_renditions_are_replaced_by_declared_ones,
                 a_job_with_work_left_is_not_called_off,
                 failed_renditions_are_replaced_by_declared_ones,

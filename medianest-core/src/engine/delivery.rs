@@ -1,10 +1,11 @@
 use super::{Media, MediaPath, playlist};
 use crate::{
-    Asset, AssetId, BlobKey, BlobStoreExt, ByteStream, Error, ErrorKind, Part, Rendition, RenditionState,
-    Result, Variant, VariantName,
+    Asset, AssetId, BlobKey, BlobStoreExt, ByteStream, Error, ErrorKind, Part, Rendition, RenditionId,
+    RenditionState, Result, Sha256, Variant, VariantName,
 };
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
+use sha2::Digest;
 use std::{ops::Range, sync::Arc};
 
 /// Something to deliver: first what it is, then its bytes, as a whole or a range of them.
@@ -33,8 +34,9 @@ pub enum ContentBody {
 }
 
 impl Media {
-    /// What is at a path of a visible asset. Originals and renditions of trashed assets are not
-    /// delivered.
+    /// What is at a path of a visible asset; nothing when that is in the trash. What a playlist or a URL
+    /// names exactly is there until [`delete_retention`](super::EngineOptions::delete_retention) after it
+    /// was replaced, so that who plays goes on.
     ///
     /// # Errors
     /// `asset_not_found`; `rendition_not_found`; `asset_trashed` (Gone).
@@ -47,14 +49,21 @@ impl Media {
         }
         match path {
             MediaPath::Original => Ok(original(&asset)),
-            MediaPath::Rendition(variant) => self.whole_rendition(&asset, variant).await,
+            MediaPath::Rendition(variant) => self.whole(&asset, self.present(&asset, variant).await?).await,
+            MediaPath::ExactRendition(variant, id) => {
+                self.whole(&asset, self.exact(&asset, variant, *id).await?).await
+            }
             MediaPath::HlsIndex => self.hls_index(&asset).await,
             MediaPath::HlsPlaylist(variant) => {
-                let (rendition, parts) = self.ready(&asset, variant).await?;
-                let text = playlist::media(&parts);
-                Ok(playlist_content(&asset, rendition.id.to_string(), text))
+                let rendition = self.present(&asset, variant).await?;
+                let parts = self.engine().catalog().list_parts(rendition.id).await?;
+                Ok(playlist_content(&asset, playlist::media(rendition.id, &parts)))
             }
-            MediaPath::HlsPart(variant, ordinal) => self.part(&asset, variant, *ordinal).await,
+            MediaPath::HlsPart(variant, id, ordinal) => {
+                let rendition = self.exact(&asset, variant, *id).await?;
+                let part = self.engine().catalog().get_part(*id, *ordinal).await?;
+                part.map(|part| part_content(&rendition, part)).ok_or_else(|| no_rendition(variant))
+            }
         }
     }
 
@@ -104,37 +113,26 @@ impl Media {
         }
     }
 
-    async fn ready(&self, asset: &Asset, variant: &VariantName) -> Result<(Rendition, Vec<Part>)> {
-        let catalog = self.engine().catalog();
-        let rendition =
-            catalog.ready_rendition(asset.id, variant).await?.ok_or_else(|| no_rendition(variant))?;
-        let parts = catalog.list_parts(rendition.id).await?;
-        Ok((rendition, parts))
+    async fn present(&self, asset: &Asset, variant: &VariantName) -> Result<Rendition> {
+        let rendition = self.engine().catalog().ready_rendition(asset.id, variant).await?;
+        rendition.ok_or_else(|| no_rendition(variant))
     }
 
-    async fn whole_rendition(&self, asset: &Asset, variant: &VariantName) -> Result<Content> {
-        let (rendition, parts) = self.ready(asset, variant).await?;
+    async fn exact(&self, asset: &Asset, variant: &VariantName, id: RenditionId) -> Result<Rendition> {
+        let rendition = self.engine().catalog().served_rendition(asset.id, id).await?;
+        rendition.filter(|rendition| rendition.variant == *variant).ok_or_else(|| no_rendition(variant))
+    }
+
+    async fn whole(&self, asset: &Asset, rendition: Rendition) -> Result<Content> {
+        let parts = self.engine().catalog().list_parts(rendition.id).await?;
         let content_type = content_type(&rendition);
         let stem = asset.name.rsplit_once('.').map_or(asset.name.as_str(), |(stem, _)| stem);
         Ok(Content {
             size: parts.iter().map(|part| part.size).sum(),
             etag: rendition.id.to_string(),
-            file_name: format!("{stem}-{variant}.{}", extension(&content_type)),
+            file_name: format!("{stem}-{}.{}", rendition.variant, extension(&content_type)),
             content_type,
             body: ContentBody::Blobs(parts.into_iter().map(|part| (part.key, part.size)).collect()),
-        })
-    }
-
-    async fn part(&self, asset: &Asset, variant: &VariantName, ordinal: u32) -> Result<Content> {
-        let (rendition, parts) = self.ready(asset, variant).await?;
-        let part =
-            parts.into_iter().find(|part| part.ordinal == ordinal).ok_or_else(|| no_rendition(variant))?;
-        Ok(Content {
-            size: part.size,
-            etag: format!("{}-{ordinal}", rendition.id),
-            file_name: format!("{variant}-{ordinal}.mp4"),
-            content_type: content_type(&rendition),
-            body: ContentBody::Blobs(vec![(part.key, part.size)]),
         })
     }
 
@@ -148,9 +146,7 @@ impl Media {
         let text = playlist::index(&playable).ok_or_else(|| {
             Error::new(ErrorKind::NotFound, "rendition_not_found", "there is nothing to play yet")
         })?;
-        let etag =
-            playable.iter().map(|rendition| rendition.id.as_uuid().simple().to_string()[20..].to_owned());
-        Ok(playlist_content(asset, etag.collect::<Vec<_>>().join("-"), text))
+        Ok(playlist_content(asset, text))
     }
 }
 
@@ -169,11 +165,22 @@ fn original(asset: &Asset) -> Content {
     }
 }
 
-fn playlist_content(asset: &Asset, etag: String, text: String) -> Content {
+fn part_content(rendition: &Rendition, part: Part) -> Content {
+    Content {
+        size: part.size,
+        etag: format!("{}-{}", rendition.id, part.ordinal),
+        file_name: format!("{}-{}.mp4", rendition.variant, part.ordinal),
+        content_type: content_type(rendition),
+        body: ContentBody::Blobs(vec![(part.key, part.size)]),
+    }
+}
+
+fn playlist_content(asset: &Asset, text: String) -> Content {
     Content {
         size: text.len() as u64,
         content_type: String::from("application/vnd.apple.mpegurl"),
-        etag,
+        // Of the text itself: a later version may write another one of the same rows.
+        etag: Sha256(sha2::Sha256::digest(&text).into()).to_string(),
         file_name: format!("{}.m3u8", asset.id),
         body: ContentBody::Memory(text.into()),
     }

@@ -1,6 +1,6 @@
 //! HLS playlists ([RFC 8216](https://www.rfc-editor.org/rfc/rfc8216)), derived from rows.
 
-use crate::{Part, Rendition, Variant};
+use crate::{Part, Rendition, RenditionId, Variant};
 use std::fmt::Write;
 
 /// The multivariant playlist of renditions that are ready; None when there is nothing to play.
@@ -68,8 +68,9 @@ fn with_info(
         .filter_map(|rendition| rendition.info.as_ref().map(|info| (rendition, info)))
 }
 
-/// The playlist of one rendition: an init part, then segments.
-pub(super) fn media(parts: &[Part]) -> String {
+/// The playlist of one rendition: an init part, then segments. It names the rendition with each part,
+/// so that who plays never gets parts of another.
+pub(super) fn media(rendition: RenditionId, parts: &[Part]) -> String {
     let longest = parts.iter().map(|part| part.duration_us).max().unwrap_or(0);
     let mut text = format!(
         "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{}\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-INDEPENDENT-SEGMENTS\n",
@@ -77,10 +78,10 @@ pub(super) fn media(parts: &[Part]) -> String {
     );
     for part in parts {
         if part.duration_us == 0 {
-            text.push_str(&format!("#EXT-X-MAP:URI=\"{}.mp4\"\n", part.ordinal));
+            text.push_str(&format!("#EXT-X-MAP:URI=\"{rendition}/{}.mp4\"\n", part.ordinal));
         } else {
             let (seconds, micros) = (part.duration_us / 1_000_000, part.duration_us % 1_000_000);
-            text.push_str(&format!("#EXTINF:{seconds}.{micros:06},\n{}.mp4\n", part.ordinal));
+            text.push_str(&format!("#EXTINF:{seconds}.{micros:06},\n{rendition}/{}.mp4\n", part.ordinal));
         }
     }
     text.push_str("#EXT-X-ENDLIST\n");
@@ -159,6 +160,7 @@ mod tests {
             size: 1,
             duration_us,
         };
-        insta::assert_snapshot!(media(&[part(0, 0), part(1, 6_006_000), part(2, 1_234_567)]));
+        let rendition = RenditionId::from_uuid(uuid::Uuid::nil());
+        insta::assert_snapshot!(media(rendition, &[part(0, 0), part(1, 6_006_000), part(2, 1_234_567)]));
     }
 }

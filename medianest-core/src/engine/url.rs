@@ -1,7 +1,7 @@
 //! Signed URLs, so that `<img>`, `<video>` and players work without headers.
 
 use super::Engine;
-use crate::{AssetId, Error, ErrorKind, Result, SessionId, TenantId, Timestamp, VariantName};
+use crate::{AssetId, Error, ErrorKind, RenditionId, Result, SessionId, TenantId, Timestamp, VariantName};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use hmac::{Hmac, KeyInit, Mac};
 use std::{fmt, str::FromStr, time::Duration};
@@ -120,7 +120,7 @@ impl UrlKeys {
 pub enum UrlScope {
     /// The original.
     Original,
-    /// One rendition as a whole.
+    /// The renditions of one variant, each as a whole.
     Rendition(VariantName),
     /// The HLS tree: all playlists, rungs and sound.
     Hls,
@@ -184,14 +184,18 @@ impl UrlClaims {
 pub enum MediaPath {
     /// `{asset}/content`: the original.
     Original,
-    /// `{asset}/renditions/{variant}`: a rendition as a whole.
+    /// `{asset}/renditions/{variant}`: the present rendition of a variant, as a whole.
     Rendition(VariantName),
+    /// `{asset}/renditions/{variant}/{rendition}`: exactly this rendition, also for a while after it
+    /// was replaced.
+    ExactRendition(VariantName, RenditionId),
     /// `{asset}/hls/index.m3u8`: the multivariant playlist.
     HlsIndex,
     /// `{asset}/hls/{variant}/index.m3u8`: the playlist of a rung or of the sound.
     HlsPlaylist(VariantName),
-    /// `{asset}/hls/{variant}/{ordinal}.mp4`: a part.
-    HlsPart(VariantName, u32),
+    /// `{asset}/hls/{variant}/{rendition}/{ordinal}.mp4`: a part of exactly this rendition, also for a
+    /// while after it was replaced.
+    HlsPart(VariantName, RenditionId, u32),
 }
 
 impl MediaPath {
@@ -199,9 +203,16 @@ impl MediaPath {
     pub fn is_covered_by(&self, scope: &UrlScope) -> bool {
         match self {
             Self::Original => *scope == UrlScope::Original,
-            Self::Rendition(variant) => matches!(scope, UrlScope::Rendition(signed) if signed == variant),
+            Self::Rendition(variant) | Self::ExactRendition(variant, _) => {
+                matches!(scope, UrlScope::Rendition(signed) if signed == variant)
+            }
             Self::HlsIndex | Self::HlsPlaylist(_) | Self::HlsPart(..) => *scope == UrlScope::Hls,
         }
+    }
+
+    /// Whether the bytes at this path are always the same ones.
+    pub fn is_immutable(&self) -> bool {
+        matches!(self, Self::Original | Self::ExactRendition(..) | Self::HlsPart(..))
     }
 }
 
@@ -210,9 +221,12 @@ impl fmt::Display for MediaPath {
         match self {
             Self::Original => f.write_str("content"),
             Self::Rendition(variant) => write!(f, "renditions/{variant}"),
+            Self::ExactRendition(variant, rendition) => write!(f, "renditions/{variant}/{rendition}"),
             Self::HlsIndex => f.write_str("hls/index.m3u8"),
             Self::HlsPlaylist(variant) => write!(f, "hls/{variant}/index.m3u8"),
-            Self::HlsPart(variant, ordinal) => write!(f, "hls/{variant}/{ordinal}.mp4"),
+            Self::HlsPart(variant, rendition, ordinal) => {
+                write!(f, "hls/{variant}/{rendition}/{ordinal}.mp4")
+            }
         }
     }
 }
@@ -225,16 +239,18 @@ impl FromStr for MediaPath {
         let unknown = || Error::new(ErrorKind::NotFound, "path_not_found", "there is nothing at this path");
         let segments: Vec<_> = path.split('/').collect();
         let variant = |name: &str| VariantName::new(name).map_err(|_| unknown());
+        let rendition = |id: &str| id.parse::<RenditionId>().map_err(|_| unknown());
         match segments[..] {
             ["content"] => Ok(Self::Original),
             ["renditions", name] => Ok(Self::Rendition(variant(name)?)),
+            ["renditions", name, id] => Ok(Self::ExactRendition(variant(name)?, rendition(id)?)),
             ["hls", "index.m3u8"] => Ok(Self::HlsIndex),
             ["hls", name, "index.m3u8"] => Ok(Self::HlsPlaylist(variant(name)?)),
-            ["hls", name, part] => {
+            ["hls", name, id, part] => {
                 let digits = part.strip_suffix(".mp4").ok_or_else(unknown)?;
                 let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
                 let ordinal = digits.parse().ok().filter(|_| plain).ok_or_else(unknown)?;
-                Ok(Self::HlsPart(variant(name)?, ordinal))
+                Ok(Self::HlsPart(variant(name)?, rendition(id)?, ordinal))
             }
             _ => Err(unknown()),
         }
@@ -269,9 +285,16 @@ impl super::Media {
 }
 
 impl MediaUrl {
-    /// Of a rendition as a whole.
+    /// Of whatever is the rendition of a variant when the URL is used, as a whole.
     pub fn rendition(mut self, variant: VariantName) -> Self {
         self.path = MediaPath::Rendition(variant);
+        self
+    }
+
+    /// Of exactly this rendition of a variant, as a whole: browsers keep it without asking again. It is
+    /// served until [`delete_retention`](super::EngineOptions::delete_retention) after it was replaced.
+    pub fn exact_rendition(mut self, variant: VariantName, rendition: RenditionId) -> Self {
+        self.path = MediaPath::ExactRendition(variant, rendition);
         self
     }
 
@@ -301,7 +324,9 @@ impl MediaUrl {
             Timestamp::from_secs(wanted.div_euclid(STEP_SECS).saturating_add(1).saturating_mul(STEP_SECS));
         let scope = match &self.path {
             MediaPath::Original => UrlScope::Original,
-            MediaPath::Rendition(variant) => UrlScope::Rendition(variant.clone()),
+            MediaPath::Rendition(variant) | MediaPath::ExactRendition(variant, _) => {
+                UrlScope::Rendition(variant.clone())
+            }
             MediaPath::HlsIndex | MediaPath::HlsPlaylist(_) | MediaPath::HlsPart(..) => UrlScope::Hls,
         };
         let (tenant, asset, session) = (self.tenant, self.asset, self.session);
@@ -356,6 +381,24 @@ mod tests {
         assert!(keys().verify(&old, claims.asset, Timestamp::from_secs(0)).is_ok());
         let removed = UrlKeys::new(vec![UrlKey::new("k9", [9; 32]).unwrap()]).sign(&claims);
         assert!(keys().verify(&removed, claims.asset, Timestamp::from_secs(0)).is_err());
+    }
+
+    #[test]
+    fn paths_are_written_as_they_are_read() {
+        let id = RenditionId::new();
+        for path in [
+            "content".to_owned(),
+            "renditions/small".to_owned(),
+            format!("renditions/small/{id}"),
+            "hls/index.m3u8".to_owned(),
+            "hls/720p/index.m3u8".to_owned(),
+            format!("hls/720p/{id}/12.mp4"),
+        ] {
+            assert_eq!(path.parse::<MediaPath>().unwrap().to_string(), path);
+        }
+        for path in ["hls/720p/12.mp4", "renditions/small/12", "renditions", "hls/720p/x/1.mp4"] {
+            assert_eq!(path.parse::<MediaPath>().unwrap_err().code(), "path_not_found", "{path}");
+        }
     }
 
     proptest! {

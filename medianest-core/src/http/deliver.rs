@@ -5,8 +5,9 @@ use crate::{
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
-/// How content is cached: not by shared caches, since who may see it can change.
-const CACHE: HeaderValue = HeaderValue::from_static("private, max-age=3600");
+/// How content is cached: not by shared caches, since who may see it can change; and only what never
+/// changes without asking again.
+const CACHE: HeaderValue = HeaderValue::from_static("private, max-age=3600, immutable");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
 /// What is delivered never runs, whatever it is.
 const POLICY: HeaderValue =
@@ -18,13 +19,13 @@ pub(super) async fn respond(
     content: &Content,
     method: &Method,
     headers: &HeaderMap,
-    signed: bool,
+    cached: bool,
     download: bool,
 ) -> Result<Response<MediaBody>> {
     let mut response = Response::new(MediaBody::empty());
     let out = response.headers_mut();
     out.insert(header::ETAG, value(&format!("\"{}\"", content.etag))?);
-    out.insert(header::CACHE_CONTROL, if signed { CACHE } else { NO_CACHE });
+    out.insert(header::CACHE_CONTROL, if cached { CACHE } else { NO_CACHE });
     if range::is_known(headers, &content.etag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response);

@@ -164,7 +164,7 @@ impl MediaService {
         let media = self.engine.acting_as(principal);
         let content = media.content(asset, &path).await?;
         let download = query.get("download") == Some("true");
-        deliver::respond(&media, &content, &parts.method, &parts.headers, true, download).await
+        deliver::respond(&media, &content, &parts.method, &parts.headers, path.is_immutable(), download).await
     }
 }
 

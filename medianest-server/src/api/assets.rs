@@ -5,8 +5,8 @@ use super::{
 };
 use crate::{State, caller::Caller, problem::problems};
 use medianest_core::{
-    Asset, AssetId, AssetState, LibraryId, MediaKind, RenditionState, Result as CoreResult, SessionId,
-    Timestamp, Variant,
+    Asset, AssetId, AssetState, LibraryId, MediaKind, Rendition, RenditionState, Result as CoreResult,
+    SessionId, Timestamp, Variant,
     catalog::{AssetOrder, AssetQuery},
     engine::Media,
 };
@@ -197,11 +197,9 @@ pub(super) async fn with_links(
     assets: &mut [AssetBody],
 ) -> CoreResult<()> {
     let ids: Vec<AssetId> = assets.iter().map(|asset| asset.id.0).collect();
-    let mut ready: HashMap<AssetId, Vec<_>> = HashMap::new();
+    let mut renditions: HashMap<AssetId, Vec<_>> = HashMap::new();
     for rendition in media.engine().catalog().list_renditions_of(&ids).await? {
-        if rendition.state == RenditionState::Ready {
-            ready.entry(rendition.asset_id).or_default().push(rendition);
-        }
+        renditions.entry(rendition.asset_id).or_default().push(rendition);
     }
     for asset in assets {
         let id = asset.id.0;
@@ -212,19 +210,66 @@ pub(super) async fn with_links(
                 None => url,
             }
         };
-        let ready = ready.remove(&id).unwrap_or_default();
-        let plays = ready
-            .iter()
-            .any(|rendition| matches!(rendition.definition, Variant::Video(_) | Variant::Audio(_)));
-        let renditions = ready.into_iter().map(|rendition| {
-            let signed = url().rendition(rendition.variant.clone()).sign();
-            (rendition.variant.as_str().to_owned(), signed)
-        });
+        let renditions = renditions.remove(&id).unwrap_or_default();
+        let plays = plays(asset.state.0, &renditions);
+        let ready = renditions.into_iter().filter(|rendition| rendition.state == RenditionState::Ready);
         asset.links = Some(LinksBody {
             original: url().sign(),
-            renditions: renditions.collect(),
+            renditions: ready
+                .map(|rendition| {
+                    let signed = url().exact_rendition(rendition.variant.clone(), rendition.id).sign();
+                    (rendition.variant.as_str().to_owned(), signed)
+                })
+                .collect(),
             hls: plays.then(|| url().hls().sign()),
         });
     }
     Ok(())
+}
+
+/// Whether there is something to play, and as a whole: a film without the sound that is still being made
+/// is none. What was settled once plays on while it is made again.
+fn plays(asset: AssetState, renditions: &[Rendition]) -> bool {
+    let any = |state| {
+        renditions.iter().any(|rendition| {
+            rendition.state == state && matches!(rendition.definition, Variant::Video(_) | Variant::Audio(_))
+        })
+    };
+    any(RenditionState::Ready) && (asset.is_settled() || !any(RenditionState::Pending))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use medianest_core::{AudioVariant, Fingerprint, RenditionId, TenantId, VariantName, VideoVariant};
+
+    fn rendition(definition: Variant, state: RenditionState) -> Rendition {
+        Rendition {
+            id: RenditionId::new(),
+            tenant: TenantId::DEFAULT,
+            asset_id: AssetId::new(),
+            variant: VariantName::new("x").unwrap(),
+            definition,
+            fingerprint: Fingerprint::from_stored("f"),
+            required: true,
+            state,
+            failure: None,
+            info: None,
+            size: 1,
+            created_at: Timestamp::from_secs(0),
+        }
+    }
+
+    #[test]
+    fn a_film_plays_once_its_sound_is_there() {
+        use AssetState::{Processing, Ready as Settled};
+        use RenditionState::{Failed, Pending, Ready};
+        let film = |state| rendition(Variant::Video(VideoVariant::h264(720)), state);
+        let sound = |state| rendition(Variant::Audio(AudioVariant::default()), state);
+        assert!(!plays(Processing, &[film(Ready), sound(Pending)]), "silent");
+        assert!(plays(Processing, &[film(Ready), sound(Ready)]));
+        assert!(plays(Processing, &[film(Ready), sound(Failed)]));
+        assert!(plays(Settled, &[film(Ready), sound(Ready), film(Pending), sound(Pending)]), "made again");
+        assert!(!plays(Settled, &[film(Failed)]));
+    }
 }

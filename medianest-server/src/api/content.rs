@@ -1,6 +1,6 @@
 use super::{Group, bytes::Bytes, model::Text};
 use crate::{State, caller::Caller, forward, problem::problems};
-use medianest_core::{AssetId, VariantName, engine::MediaPath, http::MediaService};
+use medianest_core::{AssetId, RenditionId, VariantName, engine::MediaPath, http::MediaService};
 use poem::Request;
 use poem_openapi::{
     OpenApi,
@@ -79,18 +79,23 @@ impl ContentApi {
     ) -> Result<Bytes, ReadProblem> {
         self.read(request, caller, id.0.0, &MediaPath::HlsPlaylist(variant.0.0)).await
     }
+
     /// A part of an HLS rung, or of the sound
-    #[oai(path = "/assets/:id/hls/:variant/:part", method = "get", operation_id = "getHlsPart")]
+    ///
+    /// Also for some days after its rendition was replaced, so that who plays goes on.
+    #[oai(path = "/assets/:id/hls/:variant/:rendition/:part", method = "get", operation_id = "getHlsPart")]
     async fn hls_part(
         &self,
         request: &Request,
         caller: Caller,
         id: Path<Text<AssetId>>,
         variant: Path<Text<VariantName>>,
+        /// The rendition that the playlist names.
+        rendition: Path<Text<RenditionId>>,
         /// `{ordinal}.mp4`, as the playlist says.
         part: Path<String>,
     ) -> Result<Bytes, ReadProblem> {
-        let path = format!("hls/{}/{}", variant.0.0, part.0).parse()?;
+        let path = format!("hls/{}/{}/{}", variant.0.0, rendition.0.0, part.0).parse()?;
         self.read(request, caller, id.0.0, &path).await
     }
 

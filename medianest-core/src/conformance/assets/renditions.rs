@@ -177,6 +177,28 @@ pub async fn a_rendition_is_replaced_by_its_successor(store: Store) {
     assert!(matches!(&purge[..], [Purge::Rendition { id, .. }] if *id == ids[0]), "{purge:?}");
 }
 
+/// Under its id, to who began with it; not what never was ready, nor as another asset's.
+pub async fn a_replaced_rendition_is_served_until_it_is_purged(store: Store) {
+    let (asset, fence, ids) = rendering(&store, &["a!", "b"]).await;
+    let served = async |id| store.served_rendition(asset, id).await.unwrap().map(|row| row.id);
+    store.commit_part(&fence, ids[1], &part(ids[1], 0, fence.attempt)).await.unwrap();
+    make(&store, &fence, ids[0]).await;
+    store.complete(&fence).await.unwrap();
+    assert_eq!((served(ids[0]).await, served(ids[1]).await), (Some(ids[0]), None));
+    assert_eq!(store.get_part(ids[0], 0).await.unwrap(), Some(part(ids[0], 0, fence.attempt)));
+    assert_eq!(store.get_part(ids[0], 1).await.unwrap(), None);
+
+    let declared = declare(asset, &["a!", "b"]);
+    let new = declared.renditions[0].id;
+    store.declare_renditions(asset, declared).await.unwrap();
+    assert_eq!((served(ids[0]).await, served(ids[1]).await, served(new).await), (Some(ids[0]), None, None));
+    make(&store, &claim_one(&store, JobKind::Render).await.fence(), new).await;
+    assert_eq!((served(ids[0]).await, served(new).await), (Some(ids[0]), Some(new)));
+    assert_eq!(store.served_rendition(AssetId::new(), new).await.unwrap(), None);
+    store.begin_purge(10).await.unwrap();
+    assert_eq!((served(ids[0]).await, served(new).await), (None, Some(new)));
+}
+
 /// `rendition_not_found` for who still works on the replaced one; a job without work is called off.
 pub async fn pending_renditions_are_replaced_by_declared_ones(store: Store) {
     let (asset, fence, ids) = rendering(&store, &["a!"]).await;

@@ -63,9 +63,9 @@ pub(crate) struct FailureBody {
 pub(crate) struct LinksBody {
     /// The original.
     pub(crate) original: String,
-    /// The renditions that are ready, by variant.
+    /// The renditions that are ready, by variant; another URL when one was made again.
     pub(crate) renditions: HashMap<String, String>,
-    /// The HLS playlist, when there is something to play.
+    /// The HLS playlist, once what there is to play is there as a whole.
     pub(crate) hls: Option<String>,
 }
 

@@ -283,8 +283,19 @@ impl<B: Backend> AssetCatalog for SqlCatalog<B> {
         .await
     }
 
+    async fn served_rendition(&self, asset: AssetId, id: RenditionId) -> Result<Option<Rendition>> {
+        self.read((asset, id), |c, (asset, id)| rendition::served(c, *asset, *id).boxed()).await
+    }
+
     async fn list_parts(&self, rendition: RenditionId) -> Result<Vec<Part>> {
         self.read(rendition, |c, rendition| rendition::parts(c, *rendition).boxed()).await
+    }
+
+    async fn get_part(&self, rendition: RenditionId, ordinal: u32) -> Result<Option<Part>> {
+        self.read((rendition, ordinal), |c, (rendition, ordinal)| {
+            rendition::part(c, *rendition, *ordinal).boxed()
+        })
+        .await
     }
 
     async fn begin_purge(&self, limit: u32) -> Result<Vec<Purge>> {

@@ -58,23 +58,44 @@ pub(super) async fn ready(
     row.await?.as_ref().map(read).transpose()
 }
 
+pub(super) async fn served(
+    conn: &mut Conn<'_>,
+    asset: AssetId,
+    id: RenditionId,
+) -> Result<Option<Rendition>> {
+    // What was replaced before it was ready has no info.
+    let row = conn.one(
+        sql!("SELECT " RENDITION " FROM medianest_renditions WHERE id = $1 AND asset_id = $2 \
+              AND state IN ('ready', 'tombstoned') AND purging = FALSE AND info IS NOT NULL"),
+        args![id, asset],
+    );
+    row.await?.as_ref().map(read).transpose()
+}
+
+fn read_part(row: &Row) -> Result<Part> {
+    let mut columns = row.columns();
+    Ok(Part {
+        ordinal: columns.get()?,
+        key: columns.get()?,
+        size: columns.get()?,
+        duration_us: columns.get()?,
+    })
+}
+
 pub(super) async fn parts(conn: &mut Conn<'_>, rendition: RenditionId) -> Result<Vec<Part>> {
     let rows = conn.all(
         "SELECT ordinal, key, size, duration_us FROM medianest_parts WHERE rendition_id = $1 ORDER BY ordinal",
         args![rendition],
     );
-    rows.await?
-        .iter()
-        .map(|row| {
-            let mut columns = row.columns();
-            Ok(Part {
-                ordinal: columns.get()?,
-                key: columns.get()?,
-                size: columns.get()?,
-                duration_us: columns.get()?,
-            })
-        })
-        .collect()
+    rows.await?.iter().map(read_part).collect()
+}
+
+pub(super) async fn part(conn: &mut Conn<'_>, rendition: RenditionId, ordinal: u32) -> Result<Option<Part>> {
+    let row = conn.one(
+        "SELECT ordinal, key, size, duration_us FROM medianest_parts WHERE rendition_id = $1 AND ordinal = $2",
+        args![rendition, ordinal],
+    );
+    row.await?.as_ref().map(read_part).transpose()
 }
 
 pub(super) async fn open(

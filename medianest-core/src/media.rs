@@ -143,14 +143,33 @@ impl Facts {
     }
 }
 
-/// When something was taken.
+/// When something was taken. Files give the moment with the zone of the place (phones), the moment alone
+/// (most videos: UTC), or what a clock on the wall showed (most cameras).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Captured {
-    /// The moment. When the zone is unknown, the local wall clock read as if it were UTC.
+    /// The moment; or, when the file does not give it, the local wall clock read as if it were UTC.
     pub at: Timestamp,
+    /// Whether `at` is the moment.
+    #[serde(default)]
+    pub is_utc: bool,
     /// Minutes east of UTC of the place where it was taken; None when the file does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset_minutes: Option<i16>,
+}
+
+impl Captured {
+    /// The moment, at a place that the file does not give away.
+    pub fn utc(at: Timestamp) -> Self {
+        Self { at, is_utc: true, offset_minutes: None }
+    }
+
+    /// What the clock showed where it was taken: read as if it were UTC, and so many minutes east of it,
+    /// when that is known.
+    pub fn local(wall_clock: Timestamp, offset_minutes: Option<i16>) -> Self {
+        let east = i64::from(offset_minutes.unwrap_or(0)) * 60_000_000;
+        let at = Timestamp::from_micros(wall_clock.as_micros().saturating_sub(east));
+        Self { at, is_utc: offset_minutes.is_some(), offset_minutes }
+    }
 }
 
 /// A place on earth, WGS 84. The place 0°, 0° is what broken devices write: it is never reported.

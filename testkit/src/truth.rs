@@ -107,6 +107,7 @@ fn of_capture(check: &mut Check<'_>, facts: &Facts) {
     check.same("capture", ours, Some(original));
     let offset = truth.offset_time_original.as_ref().or(truth.offset_time.as_ref());
     check.same("zone", zone.flatten(), offset.map(|zone| minutes(zone)));
+    check.same("is UTC", facts.captured.map(|captured| captured.is_utc), Some(offset.is_some()));
 }
 
 fn of_place(check: &mut Check<'_>, facts: &Facts, gps: Option<Gps>) {
@@ -171,16 +172,21 @@ fn of_container(check: &mut Check<'_>, facts: &Facts) {
     }
 }
 
-/// When a video was recorded: local with zone, or UTC.
+/// When a video was recorded: local with zone, UTC (QuickTime's, or with a Z), or local.
 fn of_recording(check: &mut Check<'_>, facts: &Facts) {
     let truth = &check.file.truth.capture;
-    let ours = facts.captured.as_ref().map(clock);
-    if let Some(local) = &truth.creation_date {
-        let (time, zone) = local.split_at(19);
-        check.same("capture", ours, Some((time.to_owned(), Some(minutes(zone)))));
-    } else if let Some(utc) = &truth.media_create_date {
-        check.same("capture", ours.map(|(time, _)| time), Some(utc[..19].to_owned()));
-    }
+    let original = truth.date_time_original.as_ref().and_then(Value::as_str);
+    let (written, zone, is_utc) = match (&truth.creation_date, &truth.media_create_date, original) {
+        (Some(local), ..) => (local.as_str(), Some(minutes(&local[19..])), true),
+        (None, Some(utc), _) => (utc.as_str(), None, true),
+        (None, None, Some(text)) if text.len() > 20 => (text, Some(minutes(&text[19..])), true),
+        (None, None, Some(text)) => (text, None, text.ends_with('Z')),
+        (None, None, None) => return,
+    };
+    let (ours, our_zone) = facts.captured.as_ref().map(clock).unzip();
+    check.same("capture", ours.as_deref(), Some(&written[..19]));
+    check.same("zone", our_zone.flatten(), zone);
+    check.same("is UTC", facts.captured.map(|captured| captured.is_utc), Some(is_utc));
 }
 
 fn of_streams(check: &mut Check<'_>, facts: &Facts) {

@@ -2,17 +2,22 @@
 
 use super::{
     error::Deadline,
+    mdpm,
     open::Input,
     orient,
     stream::{StreamInfo, rescale},
     tags,
 };
 use ffmpeg_next::Packet;
-use medianest_core::{ByteSource, Error, Facts, Limits, MediaKind, MediaType, Result, Stream, StreamKind};
+use medianest_core::{
+    ByteSource, Captured, Error, Facts, Limits, MediaKind, MediaType, Result, Stream, StreamKind,
+};
 
 /// Less than any codec of moving pictures or sound needs: a duration that would mean so few bits
 /// a second is checked against the packets.
 const IMPLAUSIBLE_BITS_PER_SECOND: u64 = 1_000;
+/// Packets of all streams among which the first picture is.
+const FIRST_PACKETS: usize = 64;
 pub(super) const TRUNCATED: &str = "truncated";
 
 /// The facts of a video or an audio file. Reads the head of the file and its index, decodes a few
@@ -51,6 +56,9 @@ pub(crate) fn understand(source: &dyn ByteSource, media_type: &MediaType, limits
     }
     let declared = input.duration_us();
     let duration = if plausible(declared, source.len()) {
+        if facts.captured.is_none() {
+            facts.captured = recorded(&mut input, &streams)?;
+        }
         declared
     } else {
         let measured = measure(&mut input, &streams)?;
@@ -144,6 +152,22 @@ fn describe(info: &StreamInfo) -> Stream {
 fn plausible(declared: Option<i64>, bytes: u64) -> bool {
     let seconds = declared.map(|micros| micros.unsigned_abs() / 1_000_000);
     seconds.is_some_and(|seconds| seconds < 60 || bytes * 8 / seconds >= IMPLAUSIBLE_BITS_PER_SECOND)
+}
+
+/// When it was recorded, by the first picture.
+fn recorded(input: &mut Input<'_>, streams: &[StreamInfo]) -> Result<Option<Captured>> {
+    let pictures = main(streams, StreamKind::Video).filter(|stream| stream.codec == "h264");
+    let Some(pictures) = pictures else { return Ok(None) };
+    let mut packet = Packet::empty();
+    for _ in 0..FIRST_PACKETS {
+        if input.read(&mut packet)?.is_none() {
+            break;
+        }
+        if packet.stream() == pictures.index {
+            return Ok(packet.data().and_then(mdpm::captured));
+        }
+    }
+    Ok(None)
 }
 
 /// The playing time by the packets' own times.

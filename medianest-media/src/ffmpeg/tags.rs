@@ -38,18 +38,17 @@ pub(super) fn captured(raw: &Raw) -> Option<Captured> {
 }
 
 /// Reads `2019-07-24T11:25:40+0300`, `2019-07-24T08:25:57.000000Z`, `2012-09-10 20:52:00`.
-fn moment(text: &str) -> Option<Captured> {
+pub(super) fn moment(text: &str) -> Option<Captured> {
     let (clock, zone) = match text.rfind(['+', '-', 'Z']).filter(|at| *at >= 19) {
         Some(at) => text.split_at(at),
         None => (text, ""),
     };
-    let offset_minutes = match zone {
-        "" | "Z" => None,
-        _ => Some(offset(zone)?),
-    };
-    let local: Timestamp = format!("{}Z", clock.trim().replacen(' ', "T", 1)).parse().ok()?;
-    let shift = i64::from(offset_minutes.unwrap_or(0)) * 60_000_000;
-    Some(Captured { at: Timestamp::from_micros(local.as_micros() - shift), offset_minutes })
+    let written: Timestamp = format!("{}Z", clock.trim().replacen(' ', "T", 1)).parse().ok()?;
+    Some(match zone {
+        "Z" => Captured::utc(written),
+        "" => Captured::local(written, None),
+        _ => Captured::local(written, Some(offset(zone)?)),
+    })
 }
 
 /// Reads `+0300`, `-05:30`, `+02`.
@@ -179,10 +178,20 @@ mod tests {
 
     #[test]
     fn times_in_other_notations() {
-        let at = |text: &str| moment(text).map(|captured| (captured.at.to_string(), captured.offset_minutes));
-        assert_eq!(at("2012-09-10 20:52:00"), Some(("2012-09-10T20:52:00Z".to_owned(), None)));
-        assert_eq!(at("2024-01-01T00:00:00-05:30"), Some(("2024-01-01T05:30:00Z".to_owned(), Some(-330))));
-        assert_eq!(at("yesterday"), None);
+        let at = |text: &str| text.parse().unwrap();
+        assert_eq!(
+            moment("2012-09-10 20:52:00"),
+            Some(Captured { at: at("2012-09-10T20:52:00Z"), is_utc: false, offset_minutes: None })
+        );
+        assert_eq!(
+            moment("2016-05-31T17:01:35.000000Z"),
+            Some(Captured { at: at("2016-05-31T17:01:35Z"), is_utc: true, offset_minutes: None })
+        );
+        assert_eq!(
+            moment("2024-01-01T00:00:00-05:30"),
+            Some(Captured { at: at("2024-01-01T05:30:00Z"), is_utc: true, offset_minutes: Some(-330) })
+        );
+        assert_eq!(moment("yesterday"), None);
         assert_eq!(captured(&raw(&[("creation_time", "1904-01-01T00:00:00.000000Z")])), None);
     }
 

@@ -1,7 +1,7 @@
 //! Times as cameras and programs write them.
 
 use medianest_core::{Captured, Timestamp};
-use time::{Date, Month, PrimitiveDateTime, Time, UtcOffset};
+use time::{Date, Month, PrimitiveDateTime, Time};
 
 /// A moment from any of the usual spellings: EXIF (`2008:10:22 16:28:39`), RFC 3339, ISO 8601 with or
 /// without a colon in the zone (`2019-07-24T11:25:40+0300`), with a fraction of a second, without
@@ -11,20 +11,19 @@ pub(super) fn parse_date(text: &str) -> Option<Captured> {
     let mut rest = Cursor(text);
     let date = date(&mut rest)?;
     if !rest.skip(&['T', ' ', 't']) {
-        return rest.0.is_empty().then(|| moment(date, Time::MIDNIGHT, None)).flatten();
+        return rest.0.is_empty().then(|| Captured::local(written(date, Time::MIDNIGHT), None));
     }
-    let time = time_of_day(&mut rest)?;
-    rest.0 = rest.0.trim_start();
-    let offset = if rest.0.is_empty() { None } else { Some(parse_offset(rest.0)?) };
-    moment(date, time, offset)
+    let written = written(date, time_of_day(&mut rest)?);
+    match rest.0.trim_start() {
+        "" => Some(Captured::local(written, None)),
+        "Z" | "z" => Some(Captured::utc(written)),
+        zone => Some(Captured::local(written, Some(parse_offset(zone)?))),
+    }
 }
 
-/// Minutes east of UTC: `Z`, `+03:00`, `-0330`, `+3`.
-pub(super) fn parse_offset(text: &str) -> Option<i16> {
+/// Minutes east of UTC: `+03:00`, `-0330`, `+3`.
+fn parse_offset(text: &str) -> Option<i16> {
     let text = text.trim().trim_end_matches('\0');
-    if text.eq_ignore_ascii_case("z") {
-        return Some(0);
-    }
     let (sign, digits) = match text.as_bytes().first()? {
         b'+' => (1, &text[1..]),
         b'-' => (-1, &text[1..]),
@@ -48,18 +47,16 @@ pub(super) fn with_fields(text: &str, fraction: Option<&str>, offset: Option<&st
         let second = captured.at.as_micros().div_euclid(1_000_000) * 1_000_000;
         captured.at = Timestamp::from_micros(second + micros);
     }
-    if let (None, Some(minutes)) = (captured.offset_minutes, offset.and_then(parse_offset)) {
-        captured.at = Timestamp::from_micros(captured.at.as_micros() - i64::from(minutes) * 60_000_000);
-        captured.offset_minutes = Some(minutes);
+    if let (false, Some(minutes)) = (captured.is_utc, offset.and_then(parse_offset)) {
+        captured = Captured::local(captured.at, Some(minutes));
     }
     Some(captured)
 }
 
-fn moment(date: Date, time: Time, offset: Option<i16>) -> Option<Captured> {
-    let zone = UtcOffset::from_whole_seconds(i32::from(offset.unwrap_or(0)) * 60).ok()?;
-    let nanos = PrimitiveDateTime::new(date, time).assume_offset(zone).unix_timestamp_nanos();
-    let at = Timestamp::from_micros(i64::try_from(nanos.div_euclid(1000)).ok()?);
-    Some(Captured { at, offset_minutes: offset })
+/// Read as if it were UTC.
+fn written(date: Date, time: Time) -> Timestamp {
+    let at = PrimitiveDateTime::new(date, time).assume_utc();
+    Timestamp::from_micros(at.unix_timestamp() * 1_000_000 + i64::from(at.microsecond()))
 }
 
 fn date(rest: &mut Cursor<'_>) -> Option<Date> {
@@ -124,9 +121,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn shown(text: &str) -> Option<String> {
-        parse_date(text).map(|captured| match captured.offset_minutes {
-            Some(minutes) => format!("{} {minutes:+}", captured.at),
-            None => captured.at.to_string(),
+        parse_date(text).map(|captured| match (captured.offset_minutes, captured.is_utc) {
+            (Some(minutes), true) => format!("{} {minutes:+}", captured.at),
+            (None, true) => format!("{} in UTC", captured.at),
+            (None, false) => captured.at.to_string(),
+            (Some(_), false) => format!("{captured:?}"),
         })
     }
 
@@ -137,12 +136,12 @@ mod tests {
             ("2008:10:22 16:28:39\0", "2008-10-22T16:28:39Z"),
             ("2019-07-24T11:25:40+0300", "2019-07-24T08:25:40Z +180"),
             ("2019-07-24T11:25:40.25-03:30", "2019-07-24T14:55:40.25Z -210"),
-            ("2022:01:10 21:15:33.519Z", "2022-01-10T21:15:33.519Z +0"),
-            ("2016-05-31T17:01:35.000000Z", "2016-05-31T17:01:35Z +0"),
+            ("2022:01:10 21:15:33.519Z", "2022-01-10T21:15:33.519Z in UTC"),
+            ("2016-05-31T17:01:35.000000Z", "2016-05-31T17:01:35Z in UTC"),
             ("2017-01-29T13:05", "2017-01-29T13:05:00Z"),
             ("20170129T130501", "2017-01-29T13:05:01Z"),
             ("2017-01-29", "2017-01-29T00:00:00Z"),
-            ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59Z +0"),
+            ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59Z in UTC"),
         ] {
             assert_eq!(shown(text).as_deref(), Some(expected), "{text}");
         }
@@ -180,7 +179,7 @@ mod tests {
         #[test]
         fn what_is_written_is_read(micros in -5_000_000_000_000_000i64..250_000_000_000_000_000) {
             let at = Timestamp::from_micros(micros);
-            prop_assert_eq!(parse_date(&at.to_string()), Some(Captured { at, offset_minutes: Some(0) }));
+            prop_assert_eq!(parse_date(&at.to_string()), Some(Captured::utc(at)));
         }
     }
 }

@@ -71,7 +71,8 @@ test('the page', async (t) => {
   await step('facts are told in people’s words', async () => {
     const told = await page.evaluate(async () => {
       const format = await import('/modules/format.js');
-      const captured = (at, offset_minutes) => ({ taken_at: at, facts: { captured: { at, offset_minutes } } });
+      const captured = (at, offset_minutes, is_utc = offset_minutes !== undefined) =>
+        ({ taken_at: at, facts: { captured: { at, is_utc, offset_minutes } } });
       return {
         sizes: [0, 999, 1500, 161_713, 5e9].map(format.size),
         durations: [0, 809, 30_022, 3_725_000].map(format.duration),
@@ -95,6 +96,22 @@ test('the page', async (t) => {
       exposure: 'ƒ/5.9 · 1/75 s · 24 mm · ISO 64',
       sentence: 'The image is cut off.',
     });
+  });
+
+  await step('a moment of unknown place is told by the clock of who looks, a clock on a wall as it stood', async () => {
+    const told = await page.evaluate(async () => {
+      const { moment } = await import('/modules/format.js');
+      const at = '2019-03-21T16:04:22Z';
+      const captured = (rest) => moment({ taken_at: at, facts: { captured: { at, ...rest } } }).replaceAll(',', '');
+      const here = Date.prototype.getTimezoneOffset;
+      try {
+        Date.prototype.getTimezoneOffset = () => -540;
+        return [captured({ is_utc: true }), captured({ is_utc: false }), captured({ is_utc: true, offset_minutes: -300 })];
+      } finally {
+        Date.prototype.getTimezoneOffset = here;
+      }
+    });
+    assert.deepEqual(told, ['Friday 22 March 2019 at 01:04', 'Thursday 21 March 2019 at 16:04', 'Thursday 21 March 2019 at 11:04']);
   });
 
   await step('nobody gets in with a wrong password, and is told so', async () => {

@@ -10,7 +10,8 @@ const WARNINGS = {
 
 function source({ captured }, asset) {
   if (!captured) return 'date of upload; the file has none';
-  return captured.at === asset.taken_at && captured.offset_minutes === undefined ? 'as on the camera’s clock' : undefined;
+  if (captured.at !== asset.taken_at || captured.offset_minutes !== undefined) return undefined;
+  return captured.is_utc ? 'by the clock here' : 'as on the camera’s clock';
 }
 
 function map({ latitude, longitude }) {

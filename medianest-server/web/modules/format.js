@@ -21,11 +21,8 @@ export function duration(ms) {
 /** The wall clock of where it was taken, as a date whose UTC fields show it; else the clock here. */
 function wall(asset) {
   const captured = asset.facts?.captured;
-  if (!captured || captured.at !== asset.taken_at) {
-    const at = new Date(asset.taken_at);
-    return new Date(at.getTime() - at.getTimezoneOffset() * 60_000);
-  }
-  return new Date(new Date(captured.at).getTime() + (captured.offset_minutes ?? 0) * 60_000);
+  const there = captured && captured.at === asset.taken_at && (captured.offset_minutes !== undefined || !captured.is_utc);
+  return there ? new Date(new Date(captured.at).getTime() + (captured.offset_minutes ?? 0) * 60_000) : local(asset.taken_at);
 }
 
 function local(text) {

@@ -45,9 +45,11 @@ pub(crate) struct FactsBody {
 #[derive(Debug, Object)]
 #[oai(rename = "Captured", skip_serializing_if_is_none)]
 pub(crate) struct CapturedBody {
-    /// The moment; when the zone is unknown, the local wall clock read as if it were UTC.
+    /// The moment; or, when the file does not give it, the local wall clock read as if it were UTC.
     at: Text<Timestamp>,
-    /// Minutes east of UTC of the place where it was taken.
+    /// Whether `at` is the moment.
+    is_utc: bool,
+    /// Minutes east of UTC of the place where it was taken; absent when the file does not say.
     offset_minutes: Option<i16>,
 }
 
@@ -154,6 +156,7 @@ impl From<Facts> for FactsBody {
             duration_ms: facts.duration_ms,
             captured: facts.captured.map(|captured| CapturedBody {
                 at: captured.at.into(),
+                is_utc: captured.is_utc,
                 offset_minutes: captured.offset_minutes,
             }),
             location: facts.location.map(|location| LocationBody {

@@ -18,6 +18,8 @@ pub(crate) use variants::write_variants;
 
 use crate::{Picture, source::unsupported};
 use header::Header;
+#[cfg(all(feature = "sandbox", target_os = "linux"))]
+use medianest_core::Resize;
 use medianest_core::{ByteSource, Facts, ImageVariant, Limits, MediaType, PartSink, Result};
 
 /// Reads what a picture says of itself, without decoding it.
@@ -38,14 +40,26 @@ pub(crate) fn understand(source: &dyn ByteSource, media_type: &MediaType, limits
     #[cfg(feature = "metadata")]
     crate::metadata::image(
         &crate::metadata::Blocks {
-            exif: header.exif.as_deref(),
+            exif: header.exif(source),
             xmp: header.xmp.as_deref(),
             iptc: header.iptc.as_deref(),
             texts: &header.texts,
         },
         &mut facts,
-    );
+    )?;
     Ok(facts)
+}
+
+/// Makes small pictures of a gray one, so that tables that are filled on first use are.
+#[cfg(all(feature = "sandbox", target_os = "linux"))]
+pub(crate) fn warm_up() {
+    let gray = Picture { width: 64, height: 64, alpha: false, pixels: vec![128; 64 * 64 * 3] };
+    for variant in [Resize::fit(64, 64).jpeg(80), Resize::fit(64, 64).webp(80)] {
+        // A format that this build cannot write needs no tables.
+        if let Ok((bytes, _)) = encode::encode(&gray, &variant) {
+            let _ = thumbnail(&bytes, &Resize { width: 32, ..variant.resize }.jpeg(80), &Limits::default());
+        }
+    }
 }
 
 /// Decodes a picture: upright, in sRGB, at least as large as `target` (or as it is).

@@ -1,38 +1,95 @@
 //! EXIF ([CIPA DC-008](https://www.cipa.jp/e/std/std-sec.html)).
 
 use super::{cleaned, date, decoded};
-use exif::{Context, Field, In, Rational, Tag, Value};
-use medianest_core::{Camera, Captured, Location};
+use crate::tiff::{
+    Tag::{self, Exif as Taken, Gps, Main},
+    Tiff,
+};
+use medianest_core::{ByteSource, Camera, Captured, Location, Result};
 
-const XP_TITLE: Tag = Tag(Context::Tiff, 0x9c9b);
-const XP_KEYWORDS: Tag = Tag(Context::Tiff, 0x9c9e);
+const IMAGE_DESCRIPTION: Tag = Main(0x010e);
+const MAKE: Tag = Main(0x010f);
+const MODEL: Tag = Main(0x0110);
+const ARTIST: Tag = Main(0x013b);
+const COPYRIGHT: Tag = Main(0x8298);
+const XP_TITLE: Tag = Main(0x9c9b);
+const XP_KEYWORDS: Tag = Main(0x9c9e);
+const EXPOSURE_TIME: Tag = Taken(0x829a);
+const F_NUMBER: Tag = Taken(0x829d);
+const SENSITIVITY: Tag = Taken(0x8827);
+const ISO_SPEED: Tag = Taken(0x8833);
+const DATE_TIME_ORIGINAL: Tag = Taken(0x9003);
+const DATE_TIME_DIGITIZED: Tag = Taken(0x9004);
+const OFFSET_TIME: Tag = Taken(0x9010);
+const OFFSET_TIME_ORIGINAL: Tag = Taken(0x9011);
+const OFFSET_TIME_DIGITIZED: Tag = Taken(0x9012);
+const SUB_SEC_ORIGINAL: Tag = Taken(0x9291);
+const SUB_SEC_DIGITIZED: Tag = Taken(0x9292);
+const FOCAL_LENGTH: Tag = Taken(0x920a);
+const LENS_MODEL: Tag = Taken(0xa434);
+const LATITUDE_REF: Tag = Gps(1);
+const LATITUDE: Tag = Gps(2);
+const LONGITUDE_REF: Tag = Gps(3);
+const LONGITUDE: Tag = Gps(4);
+const ALTITUDE_REF: Tag = Gps(5);
+const ALTITUDE: Tag = Gps(6);
+const TIME_STAMP: Tag = Gps(7);
+const DATE_STAMP: Tag = Gps(0x1d);
+
+const ALL: &[Tag] = &[
+    IMAGE_DESCRIPTION,
+    MAKE,
+    MODEL,
+    ARTIST,
+    COPYRIGHT,
+    XP_TITLE,
+    XP_KEYWORDS,
+    EXPOSURE_TIME,
+    F_NUMBER,
+    SENSITIVITY,
+    ISO_SPEED,
+    DATE_TIME_ORIGINAL,
+    DATE_TIME_DIGITIZED,
+    OFFSET_TIME,
+    OFFSET_TIME_ORIGINAL,
+    OFFSET_TIME_DIGITIZED,
+    SUB_SEC_ORIGINAL,
+    SUB_SEC_DIGITIZED,
+    FOCAL_LENGTH,
+    LENS_MODEL,
+    LATITUDE_REF,
+    LATITUDE,
+    LONGITUDE_REF,
+    LONGITUDE,
+    ALTITUDE_REF,
+    ALTITUDE,
+    TIME_STAMP,
+    DATE_STAMP,
+];
 
 /// The readable part of an EXIF structure.
 #[derive(Default)]
-pub(super) struct Exif(Option<exif::Exif>);
+pub(super) struct Exif(Tiff);
 
 impl Exif {
-    pub(super) fn read(bytes: &[u8]) -> Self {
-        let mut reader = exif::Reader::new();
-        let read = reader.continue_on_error(true).read_raw(bytes.to_vec());
-        Self(read.or_else(|error| error.distill_partial_result(|_| {})).ok())
+    pub(super) fn read(source: &dyn ByteSource) -> Result<Self> {
+        Tiff::read(source, ALL).map(Self)
     }
 
     /// When the shutter opened, by the camera's clock.
     pub(super) fn taken(&self) -> Option<Captured> {
         let written = |at, fraction, offset| {
-            let offset = self.text(offset).or_else(|| self.text(Tag::OffsetTime));
+            let offset = self.text(offset).or_else(|| self.text(OFFSET_TIME));
             date::with_fields(&self.text(at)?, self.text(fraction).as_deref(), offset.as_deref())
         };
-        written(Tag::DateTimeOriginal, Tag::SubSecTimeOriginal, Tag::OffsetTimeOriginal)
-            .or_else(|| written(Tag::DateTimeDigitized, Tag::SubSecTimeDigitized, Tag::OffsetTimeDigitized))
+        written(DATE_TIME_ORIGINAL, SUB_SEC_ORIGINAL, OFFSET_TIME_ORIGINAL)
+            .or_else(|| written(DATE_TIME_DIGITIZED, SUB_SEC_DIGITIZED, OFFSET_TIME_DIGITIZED))
     }
 
     /// When the position was fixed, by the satellites: UTC.
     pub(super) fn satellite_time(&self) -> Option<Captured> {
-        let day = self.text(Tag::GPSDateStamp)?;
-        let [hour, minute, second] =
-            self.rationals(Tag::GPSTimeStamp)?.first_chunk()?.map(|part| part.to_f64());
+        let day = self.text(DATE_STAMP)?;
+        let [hour, minute, second] = *self.0.fractions(TIME_STAMP)?.first_chunk()?;
         let plausible =
             hour < 24.0 && minute < 60.0 && second < 61.0 && hour >= 0.0 && minute >= 0.0 && second >= 0.0;
         let text =
@@ -42,35 +99,35 @@ impl Exif {
 
     pub(super) fn location(&self) -> Option<Location> {
         let angle = |value, reference, negative: &str| {
-            let degrees = self.rationals(value)?.iter().take(3).zip([1.0, 60.0, 3600.0]);
-            let degrees: f64 = degrees.map(|(part, per_degree)| part.to_f64() / per_degree).sum();
+            let degrees = self.0.fractions(value)?.into_iter().zip([1.0, 60.0, 3600.0]);
+            let degrees: f64 = degrees.map(|(part, per_degree)| part / per_degree).sum();
             let south_or_west = self.text(reference).is_some_and(|text| text.eq_ignore_ascii_case(negative));
             Some(if south_or_west { -degrees } else { degrees })
         };
-        let latitude = angle(Tag::GPSLatitude, Tag::GPSLatitudeRef, "S")?;
-        let mut location = Location::new(latitude, angle(Tag::GPSLongitude, Tag::GPSLongitudeRef, "W")?)?;
-        let below_sea = self.number(Tag::GPSAltitudeRef) == Some(1);
+        let latitude = angle(LATITUDE, LATITUDE_REF, "S")?;
+        let mut location = Location::new(latitude, angle(LONGITUDE, LONGITUDE_REF, "W")?)?;
+        let below_sea = self.number(ALTITUDE_REF) == Some(1);
         location.altitude = self
-            .rational(Tag::GPSAltitude)
+            .fraction(ALTITUDE)
             .filter(|metres| (-12_000.0..=100_000.0).contains(metres))
             .map(|metres| if below_sea { -metres } else { metres });
         Some(location)
     }
 
     pub(super) fn camera(&self) -> Camera {
-        let positive = |tag| self.rational(tag).filter(|value| *value > 0.0);
+        let positive = |tag| self.fraction(tag).filter(|value| *value > 0.0);
         let mut camera = Camera::default();
-        camera.make = self.text(Tag::Make);
-        camera.model = self.text(Tag::Model);
-        camera.lens = self.text(Tag::LensModel);
+        camera.make = self.text(MAKE);
+        camera.model = self.text(MODEL);
+        camera.lens = self.text(LENS_MODEL);
         // 65535 means "look at ISOSpeed".
         camera.iso = self
-            .number(Tag::PhotographicSensitivity)
+            .number(SENSITIVITY)
             .filter(|iso| *iso != 0 && *iso != 65_535)
-            .or_else(|| self.number(Tag::ISOSpeed));
-        camera.f_number = positive(Tag::FNumber);
-        camera.exposure_seconds = positive(Tag::ExposureTime);
-        camera.focal_length_mm = positive(Tag::FocalLength);
+            .or_else(|| self.number(ISO_SPEED));
+        camera.f_number = positive(F_NUMBER);
+        camera.exposure_seconds = positive(EXPOSURE_TIME);
+        camera.focal_length_mm = positive(FOCAL_LENGTH);
         camera
     }
 
@@ -79,15 +136,15 @@ impl Exif {
     }
 
     pub(super) fn description(&self) -> Option<String> {
-        self.text(Tag::ImageDescription)
+        self.text(IMAGE_DESCRIPTION)
     }
 
     pub(super) fn artist(&self) -> Option<String> {
-        self.text(Tag::Artist)
+        self.text(ARTIST)
     }
 
     pub(super) fn copyright(&self) -> Option<String> {
-        self.text(Tag::Copyright)
+        self.text(COPYRIGHT)
     }
 
     pub(super) fn keywords(&self) -> Vec<String> {
@@ -95,43 +152,25 @@ impl Exif {
         keywords.split(';').filter_map(cleaned).collect()
     }
 
-    fn field(&self, tag: Tag) -> Option<&Field> {
-        self.0.as_ref()?.get_field(tag, In::PRIMARY)
-    }
-
     fn text(&self, tag: Tag) -> Option<String> {
-        match &self.field(tag)?.value {
-            Value::Ascii(texts) => decoded(texts.first()?),
-            Value::Byte(bytes) | Value::Undefined(bytes, _) => {
-                decoded(bytes.split(|byte| *byte == 0).next().unwrap_or_default())
-            }
-            _ => None,
-        }
+        decoded(self.0.bytes(tag)?.split(|byte| *byte == 0).next()?)
     }
 
     /// A text of Windows: UTF-16, little-endian.
     fn wide_text(&self, tag: Tag) -> Option<String> {
-        let (Value::Byte(bytes) | Value::Undefined(bytes, _)) = &self.field(tag)?.value else { return None };
-        let units: Vec<u16> = bytes.as_chunks().0.iter().map(|pair| u16::from_le_bytes(*pair)).collect();
+        let units: Vec<u16> =
+            self.0.bytes(tag)?.as_chunks().0.iter().map(|pair| u16::from_le_bytes(*pair)).collect();
         cleaned(String::from_utf16_lossy(&units).trim_end_matches('\0'))
     }
 
     fn number(&self, tag: Tag) -> Option<u32> {
-        self.field(tag)?.value.get_uint(0)
+        self.0.number(tag)
     }
 
-    fn rationals(&self, tag: Tag) -> Option<&[Rational]> {
-        match &self.field(tag)?.value {
-            Value::Rational(values) => Some(values),
-            _ => None,
-        }
-    }
-
-    fn rational(&self, tag: Tag) -> Option<f64> {
-        let value = match &self.field(tag)?.value {
-            Value::Rational(values) => values.first()?.to_f64(),
-            Value::SRational(values) => values.first()?.to_f64(),
-            other => f64::from(other.get_uint(0)?),
+    fn fraction(&self, tag: Tag) -> Option<f64> {
+        let value = match self.0.fractions(tag) {
+            Some(fractions) => *fractions.first()?,
+            None => f64::from(self.0.number(tag)?),
         };
         value.is_finite().then_some(value)
     }

@@ -15,14 +15,14 @@ mod xmp;
 pub(crate) use audio::{audio, cover};
 
 #[cfg(feature = "image")]
-use medianest_core::Facts;
+use medianest_core::{ByteSource, Facts, Result};
 
 /// The blocks of a picture as its container holds them.
 #[cfg(feature = "image")]
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Blocks<'a> {
     /// A TIFF structure.
-    pub(crate) exif: Option<&'a [u8]>,
+    pub(crate) exif: Option<&'a dyn ByteSource>,
     /// An XML packet.
     pub(crate) xmp: Option<&'a [u8]>,
     /// A Photoshop image resource block, or IPTC-IIM records.
@@ -33,9 +33,12 @@ pub(crate) struct Blocks<'a> {
 
 /// Adds what the blocks say to the facts of a picture. For when and where, the camera's own EXIF is
 /// asked first; for words, what people wrote later: XMP, then IPTC, then EXIF.
+///
+/// # Errors
+/// `source_unreadable`.
 #[cfg(feature = "image")]
-pub(crate) fn image(blocks: &Blocks<'_>, facts: &mut Facts) {
-    let exif = blocks.exif.map(exif::Exif::read).unwrap_or_default();
+pub(crate) fn image(blocks: &Blocks<'_>, facts: &mut Facts) -> Result<()> {
+    let exif = blocks.exif.map(exif::Exif::read).transpose()?.unwrap_or_default();
     let xmp = blocks.xmp.map(xmp::Xmp::read).unwrap_or_default();
     let iptc = blocks.iptc.map(iptc::Iptc::read).unwrap_or_default();
     facts.captured =
@@ -64,6 +67,7 @@ pub(crate) fn image(blocks: &Blocks<'_>, facts: &mut Facts) {
     }
     let copyright = xmp.one("dc:rights").or_else(|| iptc.one(116)).or_else(|| exif.copyright());
     tags.other.extend(copyright.map(|text| (String::from("copyright"), text)));
+    Ok(())
 }
 
 /// A text worth showing: without control characters and surrounding space, at most 10,000 characters;

@@ -8,7 +8,13 @@ use std::collections::BTreeMap;
 
 /// Values by qualified name.
 #[derive(Default)]
-pub(super) struct Xmp(BTreeMap<String, Vec<String>>);
+pub(super) struct Xmp {
+    values: BTreeMap<String, Vec<String>>,
+    count: usize,
+}
+
+/// Values that are kept, of all properties together.
+const MAX_VALUES: usize = 4096;
 
 impl Xmp {
     pub(super) fn read(packet: &[u8]) -> Self {
@@ -53,7 +59,8 @@ impl Xmp {
     }
 
     fn attributes(&mut self, element: &quick_xml::events::BytesStart<'_>) {
-        for attribute in element.attributes().flatten() {
+        // To check that no name stands twice takes time by the square of their number.
+        for attribute in element.attributes().with_checks(false).flatten() {
             let value = String::from_utf8_lossy(&attribute.value);
             let value = quick_xml::escape::unescape(&value).map(String::from).unwrap_or_default();
             self.insert(name(attribute.key.as_ref()), &value);
@@ -61,21 +68,18 @@ impl Xmp {
     }
 
     fn insert(&mut self, property: String, value: &str) {
-        let Some(value) = cleaned(value) else { return };
-        if self.0.len() < 1024 || self.0.contains_key(&property) {
-            let values = self.0.entry(property).or_default();
-            if values.len() < 1024 {
-                values.push(value);
-            }
+        if let (Some(value), true) = (cleaned(value), self.count < MAX_VALUES) {
+            self.values.entry(property).or_default().push(value);
+            self.count += 1;
         }
     }
 
     pub(super) fn one(&self, property: &str) -> Option<String> {
-        self.0.get(property)?.first().cloned()
+        self.values.get(property)?.first().cloned()
     }
 
     pub(super) fn all(&self, property: &str) -> Vec<String> {
-        self.0.get(property).cloned().unwrap_or_default()
+        self.values.get(property).cloned().unwrap_or_default()
     }
 
     pub(super) fn taken(&self) -> Option<Captured> {

@@ -35,6 +35,7 @@ fn main() {
         trials.push(trial.with_ignored_flag(ignored));
     }
     trials.extend([
+        Trial::test("facts::a_large_tiff_keeps_its_exif", facts::a_large_tiff_keeps_its_exif),
         Trial::test("render::one_decode_for_all_variants", render::one_decode_for_all_variants),
         Trial::test("render::outputs_carry_no_metadata", render::outputs_carry_no_metadata),
         Trial::test("render::colours_become_srgb", render::colours_become_srgb),

@@ -7,9 +7,7 @@ use crate::{
         header::Header,
         raw::{Layout, Profile, Raw},
     },
-    source::{
-        SourceReader, corrupt, io_error, is_unreadable, read_up_to, truncated, unreadable, unsupported,
-    },
+    source::{SourceReader, corrupt, io_error, is_unreadable, truncated, unreadable, unsupported},
 };
 use image::{ColorType, ImageDecoder, ImageError};
 use medianest_core::{ByteSource, Error, Limits, Result};
@@ -20,20 +18,18 @@ pub(in crate::image) fn header(source: &dyn ByteSource, format: &str, limits: &L
     let (width, height) = decoder.dimensions();
     let mut header = Header { width, height, frames: Some(1), ..Header::default() };
     if format == "tiff" {
-        header.orientation = decoder.orientation().ok().map(image::metadata::Orientation::to_exif);
+        header.is_tiff = true;
         header.xmp = decoder.xmp_metadata().ok().flatten();
         header.icc = decoder.icc_profile().ok().flatten();
-        // The file is one EXIF structure; its directories may be anywhere in it.
-        if source.len() <= limits.max_metadata_bytes {
-            header.exif = Some(read_up_to(source, 0, source.len())?);
-        }
     }
     Ok(header)
 }
 
 /// The embedded profile, where its decoder has to be asked: PNG compresses it.
 pub(in crate::image) fn profile(source: &dyn ByteSource, format: &str, limits: &Limits) -> Option<Vec<u8>> {
-    open(source, format, limits).ok()?.icc_profile().ok().flatten()
+    let mut limits = limits.clone();
+    limits.max_memory = limits.max_memory.min(limits.max_metadata_bytes);
+    open(source, format, &limits).ok()?.icc_profile().ok().flatten()
 }
 
 pub(super) fn decode(

@@ -8,6 +8,11 @@ use super::Header;
 use crate::source::{corrupt, read_up_to, truncated};
 use medianest_core::{ByteSource, Limits, Result};
 
+/// Pieces of one item; tiles are items of their own.
+const MAX_EXTENTS: u64 = 1024;
+/// Properties that an association of 15 bits can name.
+const MAX_PROPERTIES: usize = 0x7fff;
+
 pub(super) fn read(source: &dyn ByteSource, limits: &Limits) -> Result<Header> {
     let bytes = meta_box(source, limits)?;
     let meta = Meta::parse(&bytes).ok_or_else(|| corrupt("the HEIF has no picture"))?;
@@ -36,21 +41,20 @@ pub(super) fn read(source: &dyn ByteSource, limits: &Limits) -> Result<Header> {
         // A picture made of tiles may leave the profile to them.
         header.icc = meta.properties.iter().find_map(Property::profile);
     }
-    for item in &meta.items {
-        let body = || meta.content(source, item.id, limits);
-        match (&item.kind, item.content_type.as_slice()) {
-            // The block begins with the distance from its end to the TIFF header.
-            (b"Exif", _) if header.exif.is_none() => {
-                header.exif = body()?.and_then(|bytes| {
-                    let skip = usize::try_from(be(&bytes, 0, 4).ok()?).ok()?.checked_add(4)?;
-                    bytes.get(skip..).map(<[u8]>::to_vec)
-                });
-            }
-            (b"mime", b"application/rdf+xml") if header.xmp.is_none() => header.xmp = body()?,
-            _ => {}
-        }
+    if let Some(item) = meta.find_item(|item| &item.kind == b"Exif")
+        && let Some(mut block) = meta.content(source, item.id, limits)?
+    {
+        // It begins with the distance from its end to the TIFF header.
+        let skip = be(&block, 0, 4).ok().and_then(|distance| usize::try_from(distance + 4).ok());
+        header.exif = skip.filter(|skip| *skip < block.len()).map(|skip| block.split_off(skip).into());
     }
-    if meta.extents_of(meta.primary).any(|(start, length)| start.saturating_add(length) > source.len()) {
+    let is_xmp = |item: &Item<'_>| &item.kind == b"mime" && item.content_type == b"application/rdf+xml";
+    if let Some(item) = meta.find_item(is_xmp) {
+        header.xmp = meta.content(source, item.id, limits)?;
+    }
+    let ends_in_file =
+        |extent: &Extent| extent.in_meta || extent.start.saturating_add(extent.length) <= source.len();
+    if !meta.extents_of(meta.primary).iter().all(ends_in_file) {
         header.warnings.push("truncated");
     }
     Ok(header)
@@ -81,10 +85,10 @@ fn meta_box(source: &dyn ByteSource, limits: &Limits) -> Result<Vec<u8>> {
     Err(corrupt("the HEIF has no picture"))
 }
 
-struct Item {
+struct Item<'a> {
     id: u32,
     kind: [u8; 4],
-    content_type: Vec<u8>,
+    content_type: &'a [u8],
 }
 
 struct Property<'a> {
@@ -99,21 +103,21 @@ impl Property<'_> {
     }
 }
 
-/// Where an item's bytes are: in the file, or in the `meta` box itself.
+/// Where a piece of an item is: in the file, or in the `meta` box itself.
 struct Extent {
-    item: u32,
     in_meta: bool,
     start: u64,
     length: u64,
 }
 
+/// The boxes within a `meta` box. Their tables are read each time they are asked: they may declare far
+/// more rows than a file has bytes.
 struct Meta<'a> {
     primary: u32,
-    items: Vec<Item>,
-    extents: Vec<Extent>,
+    items: &'a [u8],
+    locations: &'a [u8],
     properties: Vec<Property<'a>>,
-    /// Item and index of a property, from 1.
-    associations: Vec<(u32, usize)>,
+    associations: Vec<&'a [u8]>,
     data: &'a [u8],
 }
 
@@ -121,8 +125,8 @@ impl<'a> Meta<'a> {
     fn parse(bytes: &'a [u8]) -> Option<Self> {
         let mut meta = Self {
             primary: 0,
-            items: Vec::new(),
-            extents: Vec::new(),
+            items: &[],
+            locations: &[],
             properties: Vec::new(),
             associations: Vec::new(),
             data: &[],
@@ -130,20 +134,19 @@ impl<'a> Meta<'a> {
         // A full box: version and flags first.
         for (kind, body) in boxes(bytes.get(4..)?) {
             match kind {
-                b"pitm" => meta.primary = be(body, 4, if body[..1] == [0] { 2 } else { 4 }).ok()? as u32,
-                b"iinf" => {
-                    let entries = body.get(if body.first() == Some(&0) { 6 } else { 8 }..)?;
-                    meta.items = boxes(entries).filter_map(|(_, body)| item(body)).collect();
+                b"pitm" => {
+                    meta.primary = be(body, 4, if body.first() == Some(&0) { 2 } else { 4 }).ok()? as u32;
                 }
-                b"iloc" => meta.extents = locations(body).unwrap_or_default(),
+                b"iinf" => meta.items = body.get(if body.first() == Some(&0) { 6 } else { 8 }..)?,
+                b"iloc" => meta.locations = body,
                 b"iprp" => {
                     for (kind, body) in boxes(body) {
                         match kind {
                             b"ipco" => {
-                                meta.properties =
-                                    boxes(body).map(|(kind, body)| Property { kind, body }).collect();
+                                let properties = boxes(body).map(|(kind, body)| Property { kind, body });
+                                meta.properties = properties.take(MAX_PROPERTIES).collect();
                             }
-                            b"ipma" => meta.associations.extend(associations(body).unwrap_or_default()),
+                            b"ipma" => meta.associations.push(body),
                             _ => {}
                         }
                     }
@@ -155,21 +158,24 @@ impl<'a> Meta<'a> {
         (meta.primary != 0).then_some(meta)
     }
 
-    fn properties_of(&self, item: u32) -> impl Iterator<Item = &Property<'a>> {
-        let of_item = self.associations.iter().filter(move |(of, _)| *of == item);
-        of_item.filter_map(|(_, index)| self.properties.get(index.checked_sub(1)?))
+    /// The first item that `wanted` likes.
+    fn find_item(&self, wanted: impl Fn(&Item<'a>) -> bool) -> Option<Item<'a>> {
+        boxes(self.items).filter_map(|(_, body)| item(body)).find(wanted)
     }
 
-    /// Where in the file an item is.
-    fn extents_of(&self, item: u32) -> impl Iterator<Item = (u64, u64)> {
-        let of_item = self.extents.iter().filter(move |extent| extent.item == item && !extent.in_meta);
-        of_item.map(|extent| (extent.start, extent.length))
+    fn properties_of(&self, item: u32) -> impl Iterator<Item = &Property<'a>> {
+        let indexes = self.associations.iter().flat_map(move |body| associations(body, item));
+        indexes.filter_map(|index| self.properties.get(index.checked_sub(1)?))
+    }
+
+    fn extents_of(&self, item: u32) -> Vec<Extent> {
+        locations(self.locations, item).unwrap_or_default()
     }
 
     fn content(&self, source: &dyn ByteSource, item: u32, limits: &Limits) -> Result<Option<Vec<u8>>> {
         let mut content = Vec::new();
-        for extent in self.extents.iter().filter(|extent| extent.item == item) {
-            if content.len() as u64 + extent.length > limits.max_metadata_bytes {
+        for extent in self.extents_of(item) {
+            if extent.length > limits.max_metadata_bytes.saturating_sub(content.len() as u64) {
                 return Ok(None);
             }
             if extent.in_meta {
@@ -185,17 +191,18 @@ impl<'a> Meta<'a> {
 }
 
 /// An `infe` box of version 2 or 3.
-fn item(body: &[u8]) -> Option<Item> {
+fn item(body: &[u8]) -> Option<Item<'_>> {
     let wide = *body.first()? >= 3;
     let id = be(body, 4, if wide { 4 } else { 2 }).ok()? as u32;
     let rest = body.get(if wide { 10 } else { 8 }..)?;
     let kind = *rest.first_chunk()?;
     let mut names = rest.get(4..)?.split(|byte| *byte == 0).skip(1);
-    Some(Item { id, kind, content_type: names.next().unwrap_or_default().to_vec() })
+    Some(Item { id, kind, content_type: names.next().unwrap_or_default() })
 }
 
-/// An `iloc` box (ISO/IEC 14496-12, 8.11.3).
-fn locations(body: &[u8]) -> Option<Vec<Extent>> {
+/// The extents of an item by an `iloc` box (ISO/IEC 14496-12, 8.11.3); None when the box is damaged
+/// before they are found, or declares more of them than any writer makes.
+fn locations(body: &[u8], wanted: u32) -> Option<Vec<Extent>> {
     let version = *body.first()?;
     let (sizes, base_size) = (*body.get(4)?, *body.get(5)?);
     let (offset_size, length_size) = (usize::from(sizes >> 4), usize::from(sizes & 15));
@@ -208,38 +215,54 @@ fn locations(body: &[u8]) -> Option<Vec<Extent>> {
         at += size;
         value
     };
-    let mut extents = Vec::new();
     for _ in 0..next(id_size)? {
         let item = next(id_size)? as u32;
         let method = if version > 0 { next(2)? & 15 } else { 0 };
         let _reference = next(2)?;
         let base = next(base_size)?;
-        for _ in 0..next(2)? {
+        let count = next(2)?;
+        if item != wanted {
+            next(usize::try_from(count).ok()? * (index_size + offset_size + length_size))?;
+            continue;
+        }
+        if count > MAX_EXTENTS {
+            return None;
+        }
+        let extents = (0..count).map(|_| {
             next(index_size)?;
             let start = base.checked_add(next(offset_size)?)?;
-            extents.push(Extent { item, in_meta: method == 1, start, length: next(length_size)? });
-        }
+            Some(Extent { in_meta: method == 1, start, length: next(length_size)? })
+        });
+        return extents.collect();
     }
-    Some(extents)
+    None
 }
 
-/// An `ipma` box (ISO/IEC 14496-12, 8.11.14).
-fn associations(body: &[u8]) -> Option<Vec<(u32, usize)>> {
-    let (id_size, wide) = (if *body.first()? == 0 { 2 } else { 4 }, body.get(3)? & 1 == 1);
+/// The indexes, from 1, of the properties of an item by an `ipma` box (ISO/IEC 14496-12, 8.11.14), up to
+/// where the box is damaged.
+fn associations(body: &[u8], wanted: u32) -> impl Iterator<Item = usize> {
+    let id_size = if body.first() == Some(&0) { 2 } else { 4 };
+    let wide = body.get(3).is_some_and(|flags| flags & 1 == 1);
+    let width = if wide { 2 } else { 1 };
     let mut at = 8;
-    let mut found = Vec::new();
-    for _ in 0..be(body, 4, 4).ok()? {
+    let mut left = be(body, 4, 4).unwrap_or(0);
+    let items = std::iter::from_fn(move || {
+        left = left.checked_sub(1)?;
         let item = be(body, at, id_size).ok()? as u32;
         let count = usize::from(*body.get(at + id_size)?);
-        at += id_size + 1;
-        for _ in 0..count {
-            // The top bit says that the property is essential.
-            let index = if wide { be(body, at, 2).ok()? & 0x7fff } else { be(body, at, 1).ok()? & 0x7f };
-            found.push((item, index as usize));
-            at += if wide { 2 } else { 1 };
-        }
-    }
-    Some(found)
+        let indexes = body.get(at + id_size + 1..)?;
+        let indexes = indexes.get(..count * width)?;
+        at += id_size + 1 + indexes.len();
+        Some((item, indexes))
+    });
+    // The top bit says that the property is essential.
+    let index = move |bytes: &[u8]| match bytes {
+        [high, low] => usize::from(high & 0x7f) << 8 | usize::from(*low),
+        bytes => bytes.first().map_or(0, |byte| usize::from(byte & 0x7f)),
+    };
+    items
+        .filter(move |(item, _)| *item == wanted)
+        .flat_map(move |(_, indexes)| indexes.chunks_exact(width).map(index))
 }
 
 /// The boxes that lie one after another in `bytes`, up to the first that is damaged.
@@ -283,6 +306,57 @@ fn compose(first: u8, second: u8) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn boxed(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+        let size = u32::try_from(8 + body.len()).unwrap();
+        [&size.to_be_bytes()[..], kind, body].concat()
+    }
+
+    fn read_meta(boxes: &[Vec<u8>]) -> Result<Header> {
+        let file = boxed(b"meta", &[&[0; 4], &boxes.concat()[..]].concat());
+        read(&bytes::Bytes::from(file), &Limits::default())
+    }
+
+    /// Item 1 is the primary one and the EXIF block, in the pieces (start, length) of the `idat` box.
+    fn exif_of(data: &[u8], pieces: &[(u64, u64)]) -> Option<bytes::Bytes> {
+        let item = boxed(b"infe", b"\x02\0\0\0\0\x01\0\0Exif\0");
+        let count = u8::try_from(pieces.len()).unwrap();
+        let row = [1, 0, 0, 0, 0x88, 0, 0, 1, 0, 1, 0, 1, 0, 0, 0, count];
+        let pieces: Vec<u8> = pieces
+            .iter()
+            .flat_map(|(start, length)| [start.to_be_bytes(), length.to_be_bytes()].concat())
+            .collect();
+        let boxes = [
+            boxed(b"pitm", b"\0\0\0\0\0\x01"),
+            boxed(b"iinf", &[&b"\0\0\0\0\0\x01"[..], &item].concat()),
+            boxed(b"iloc", &[&row[..], &pieces].concat()),
+            boxed(b"idat", data),
+        ];
+        read_meta(&boxes).unwrap().exif
+    }
+
+    #[test]
+    fn an_empty_box_is_no_picture() {
+        assert_eq!(read_meta(&[boxed(b"pitm", b"")]).unwrap_err().code(), "corrupt");
+    }
+
+    #[test]
+    fn extents_without_width_cost_nothing() {
+        // For each of 40,000 items, six bytes that declare 65,535 extents.
+        let rows: Vec<u8> =
+            (1..=40_000_u16).flat_map(|item| [item.to_be_bytes(), [0, 0], [0xff, 0xff]].concat()).collect();
+        let table = [&b"\0\0\0\0\0\0\x9c\x40"[..], &rows].concat();
+        assert!(locations(&table, 40_001).is_none());
+        assert!(locations(&table, 40_000).is_none(), "65,535 pieces of one item");
+    }
+
+    #[test]
+    fn pieces_are_joined_and_lengths_that_overflow_passed_over() {
+        let data = b"\0\0\0\x02__MM\0*rest";
+        assert_eq!(exif_of(data, &[(0, 7), (7, 3)]).as_deref(), Some(&b"MM\0*"[..]));
+        assert_eq!(exif_of(data, &[(0, 1), (0, u64::MAX)]), None);
+        assert_eq!(exif_of(data, &[(u64::MAX, 1), (0, 4)]), None);
+    }
 
     #[test]
     fn turns_compose() {

@@ -82,7 +82,7 @@ fn frame(marker: u8, segment: &[u8], header: &mut Header) -> Result<()> {
 fn application(segment: Vec<u8>, header: &mut Header, profile: &mut Vec<(u8, Vec<u8>)>) {
     let after = |prefix: &[u8]| segment.strip_prefix(prefix).map(<[u8]>::to_vec);
     if let Some(exif) = after(EXIF) {
-        header.exif.get_or_insert(exif);
+        header.exif.get_or_insert(exif.into());
     } else if let Some(xmp) = after(XMP) {
         header.xmp.get_or_insert(xmp);
     } else if let Some(resources) = after(PHOTOSHOP) {
@@ -99,7 +99,8 @@ fn application(segment: Vec<u8>, header: &mut Header, profile: &mut Vec<(u8, Vec
 fn assemble(mut chunks: Vec<(u8, Vec<u8>)>) -> Option<Vec<u8>> {
     chunks.sort_by_key(|(number, _)| *number);
     chunks.dedup_by_key(|(number, _)| *number);
-    let complete = !chunks.is_empty() && chunks.iter().zip(1..).all(|((number, _), place)| *number == place);
+    let complete = !chunks.is_empty()
+        && chunks.iter().zip(1_usize..).all(|((number, _), place)| usize::from(*number) == place);
     complete.then(|| chunks.into_iter().flat_map(|(_, chunk)| chunk).collect())
 }
 
@@ -122,4 +123,18 @@ fn has_end(source: &dyn ByteSource, scan: u64) -> Result<bool> {
 
 fn contains_end(bytes: &[u8]) -> bool {
     bytes.windows(2).any(|pair| pair == [0xff, 0xd9])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_may_have_as_many_chunks_as_a_byte_can_number() {
+        let chunks: Vec<_> = (1..=255).map(|number| (number, vec![number])).collect();
+        let profile: Vec<u8> = (1..=255).collect();
+        assert_eq!(assemble(chunks.iter().rev().cloned().collect()), Some(profile));
+        assert_eq!(assemble(chunks[1..].to_vec()), None);
+        assert_eq!(assemble(Vec::new()), None);
+    }
 }

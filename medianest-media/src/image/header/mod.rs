@@ -7,7 +7,11 @@ mod png;
 mod webp;
 
 use super::decode;
-use crate::source::{read_up_to, unsupported};
+use crate::{
+    source::unsupported,
+    tiff::{ORIENTATION, Tiff},
+};
+use bytes::Bytes;
 use medianest_core::{ByteSource, Limits, Result};
 
 /// What was read from the header: sizes were checked against the limits, nothing was allocated for
@@ -17,10 +21,12 @@ pub(super) struct Header {
     /// Stored size; 0 when it is not known, which is only so of what cannot be decoded.
     pub(super) width: u32,
     pub(super) height: u32,
-    /// The turn that the container itself declares, which beats EXIF.
+    /// The turn that the container itself declares, which beats EXIF's.
     pub(super) orientation: Option<u8>,
     /// EXIF as a TIFF structure, without what precedes it in the container.
-    pub(super) exif: Option<Vec<u8>>,
+    pub(super) exif: Option<Bytes>,
+    /// Whether the file itself is such a structure.
+    pub(super) is_tiff: bool,
     pub(super) xmp: Option<Vec<u8>>,
     /// A Photoshop image resource block or bare IPTC-IIM records.
     pub(super) iptc: Option<Vec<u8>>,
@@ -34,13 +40,6 @@ pub(super) struct Header {
     pub(super) progressive: bool,
     /// Whether a picture in CMYK stores light instead of ink, as Adobe's programs do.
     pub(super) inverted_ink: bool,
-}
-
-/// The EXIF of a camera's raw format, which is a TIFF file: its directories are near the beginning. The
-/// sizes in it are those of previews.
-fn raw(source: &dyn ByteSource, limits: &Limits) -> Result<Header> {
-    let exif = read_up_to(source, 0, limits.max_metadata_bytes)?;
-    Ok(Header { exif: Some(exif), ..Header::default() })
 }
 
 impl Header {
@@ -57,21 +56,35 @@ impl Header {
             "webp" => webp::read(source, limits)?,
             "avif" | "heic" | "heif" => heif::read(source, limits)?,
             "tiff" | "bmp" => decode::raster::header(source, format, limits)?,
-            // Known, but not decoded: they have facts, and fail when they are to be rendered.
-            "dng" | "cr2" | "nef" => return raw(source, limits),
+            // Known, but not decoded: they have facts, and fail when they are to be rendered. The sizes in
+            // a camera's raw format, which is a TIFF file, are those of previews.
+            "dng" | "cr2" | "nef" => return Self { is_tiff: true, ..Self::default() }.turned(source),
             "cr3" | "jxl" | "svg" => return Ok(Self::default()),
             _ => return Err(unsupported(format!("pictures of the format {format} cannot be decoded"))),
         };
         limits.check_frame(header.width, header.height)?;
         header.warnings.dedup();
-        Ok(header)
+        header.turned(source)
+    }
+
+    /// With the turn of EXIF, unless the container declares one.
+    fn turned(mut self, source: &dyn ByteSource) -> Result<Self> {
+        if let (None, Some(exif)) = (self.orientation, self.exif(source)) {
+            let orientation = Tiff::read(exif, &[ORIENTATION])?.number(ORIENTATION);
+            self.orientation = orientation
+                .and_then(|number| u8::try_from(number).ok())
+                .filter(|turn| (1..=8).contains(turn));
+        }
+        Ok(self)
+    }
+
+    /// EXIF as a TIFF structure: a block of the file, or the file itself.
+    pub(super) fn exif<'a>(&'a self, source: &'a dyn ByteSource) -> Option<&'a dyn ByteSource> {
+        if self.is_tiff { Some(source) } else { self.exif.as_ref().map(|block| block as _) }
     }
 
     /// The turn from the stored to the shown picture, as an EXIF orientation.
     pub(super) fn orientation(&self) -> u8 {
-        self.orientation.unwrap_or_else(|| {
-            let exif = self.exif.as_deref().and_then(image::metadata::Orientation::from_exif_chunk);
-            exif.map_or(1, image::metadata::Orientation::to_exif)
-        })
+        self.orientation.unwrap_or(1)
     }
 }

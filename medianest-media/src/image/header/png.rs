@@ -5,6 +5,9 @@ use super::Header;
 use crate::source::{corrupt, read_up_to, truncated};
 use medianest_core::{ByteSource, Limits, Result};
 
+/// Texts that are kept; the file may hold one in each dozen bytes.
+const MAX_TEXTS: usize = 256;
+
 pub(super) fn read(source: &dyn ByteSource, limits: &Limits) -> Result<Header> {
     let mut header = Header { frames: Some(1), ..Header::default() };
     let mut budget = limits.max_metadata_bytes;
@@ -46,7 +49,7 @@ pub(super) fn read(source: &dyn ByteSource, limits: &Limits) -> Result<Header> {
                 let per_second = if part(22) == 0 { 100 } else { part(22) };
                 microseconds += 1_000_000 * part(20) / per_second;
             }
-            b"eXIf" => header.exif = Some(body(length)?),
+            b"eXIf" => header.exif = Some(body(length)?.into()),
             b"tEXt" => text(&body(length)?, &mut header),
             b"iTXt" => international_text(body(length)?, &mut header),
             b"IEND" => break,
@@ -69,6 +72,9 @@ pub(super) fn read(source: &dyn ByteSource, limits: &Limits) -> Result<Header> {
 }
 
 fn text(body: &[u8], header: &mut Header) {
+    if header.texts.len() == MAX_TEXTS {
+        return;
+    }
     let Some(end) = body.iter().position(|byte| *byte == 0) else { return };
     let latin = |bytes: &[u8]| bytes.iter().map(|byte| char::from(*byte)).collect::<String>();
     header.texts.push((latin(&body[..end]).to_lowercase(), latin(&body[end + 1..])));
@@ -82,7 +88,9 @@ fn international_text(body: Vec<u8>, header: &mut Header) {
     let Some(text) = fields.next() else { return };
     if &body[..end] == b"XML:com.adobe.xmp" {
         header.xmp = Some(text.to_vec());
-    } else if let (Ok(keyword), Ok(text)) = (std::str::from_utf8(&body[..end]), std::str::from_utf8(text)) {
+    } else if let (Ok(keyword), Ok(text), true) =
+        (std::str::from_utf8(&body[..end]), std::str::from_utf8(text), header.texts.len() < MAX_TEXTS)
+    {
         header.texts.push((keyword.to_lowercase(), text.to_owned()));
     }
 }

@@ -7,7 +7,7 @@ use medianest_core::{ByteSource, Limits, Result};
 pub(super) fn read(source: &dyn ByteSource, limits: &Limits) -> Result<Header> {
     let mut header = Header { frames: Some(1), ..Header::default() };
     let mut budget = limits.max_metadata_bytes;
-    let (mut frames, mut milliseconds) = (0, 0);
+    let (mut frames, mut milliseconds, mut cut) = (0, 0, false);
     let mut offset = 12;
     while offset + 8 <= source.len() {
         let head = read_up_to(source, offset, 8 + 16)?;
@@ -46,17 +46,20 @@ pub(super) fn read(source: &dyn ByteSource, limits: &Limits) -> Result<Header> {
                 milliseconds +=
                     body.get(12..15).map_or(0, |b| u64::from(u32::from_le_bytes([b[0], b[1], b[2], 0])));
             }
-            b"ANMF" => header.warnings.push("frames_left_out"),
+            b"ANMF" => cut = true,
             b"ICCP" => header.icc = whole()?,
             // Some writers put the prefix of JPEG segments before it.
             b"EXIF" => {
-                header.exif =
-                    whole()?.map(|exif| exif.strip_prefix(b"Exif\0\0").map(<[u8]>::to_vec).unwrap_or(exif))
+                header.exif = whole()?
+                    .map(|exif| exif.strip_prefix(b"Exif\0\0").map(<[u8]>::to_vec).unwrap_or(exif).into());
             }
             b"XMP " => header.xmp = whole()?,
             _ => {}
         }
         offset += 8 + length + length % 2;
+    }
+    if cut {
+        header.warnings.push("frames_left_out");
     }
     if header.width == 0 {
         return Err(corrupt("the WebP does not declare its size"));

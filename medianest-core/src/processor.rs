@@ -51,7 +51,11 @@ impl ByteSource for Bytes {
 /// connection. Failures of the media itself are errors of kind [`Media`](crate::ErrorKind::Media)
 /// with one of these codes: `unsupported_media_type`, `unsupported_codec`, `corrupt`, `truncated`,
 /// `limit_exceeded`, `decoder_crashed`, `timed_out`, `dangerous_content`. `Cancelled` when the sink
-/// says so, `source_unreadable` (kind `Unavailable`) when the bytes cannot be read.
+/// says so, `source_unreadable` (kind `Unavailable`) when the bytes cannot be read, `decoder_killed` (kind
+/// `Internal`) when the system ended the process that decodes: another attempt may succeed.
+///
+/// A task may fail alone with any of the codes of media, with `encoder_missing` when the build cannot
+/// write what is asked for, or with `internal`.
 pub trait MediaProcessor: fmt::Debug + Send + Sync + 'static {
     /// What the first bytes show (4096 are enough); None when it is no type we process. Cheap: looks
     /// at magic bytes and never decodes.

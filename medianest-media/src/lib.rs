@@ -43,7 +43,11 @@ pub mod sandbox;
 mod sniff;
 #[cfg(any(feature = "image", feature = "metadata"))]
 mod source;
+#[cfg(feature = "image")]
+mod tiff;
 
+#[cfg(feature = "ffmpeg")]
+pub use ffmpeg::check_encoders;
 #[cfg(feature = "image")]
 pub use image::thumbnail;
 pub use medianest_core::{ImageVariant, Limits, Resize};

@@ -172,6 +172,14 @@ pub(crate) fn is_media(head: &[u8]) -> bool {
     medianest_media::sniff(head).is_some()
 }
 
+/// Whether the FFmpeg that is linked in can write what videos and songs become.
+///
+/// # Errors
+/// `encoder_missing`.
+pub(crate) fn check_encoders() -> Result<()> {
+    medianest_media::check_encoders()
+}
+
 /// Prepares what must be prepared before any thread is started.
 ///
 /// # Errors

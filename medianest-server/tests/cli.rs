@@ -209,6 +209,12 @@ fn doctor_completions_and_help_say_what_they_should() {
     let doctor = run(dir.path(), &["doctor", "--json"]);
     let checks: Value = serde_json::from_slice(&doctor.stdout).unwrap();
     assert!(checks.as_array().unwrap().iter().any(|check| check["name"] == "sandbox"), "{checks}");
+    // What is linked in is asked, whether or not there is a program of that name.
+    let doctor =
+        medianest(dir.path()).args(["doctor", "--json"]).env("PATH", "/nonexistent").output().unwrap();
+    let checks: Value = serde_json::from_slice(&doctor.stdout).unwrap();
+    let ffmpeg = checks.as_array().unwrap().iter().find(|check| check["name"] == "FFmpeg").unwrap();
+    assert_eq!(ffmpeg["detail"], "encodes H.264 and AAC");
     assert!(stdout(&run(dir.path(), &["completions", "bash"])).contains("reset-password"));
     assert!(!run(dir.path(), &["nonsense"]).status.success());
 }

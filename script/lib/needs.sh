@@ -22,6 +22,22 @@ has_libclang() {
 
 has_library() { has pkg-config && pkg-config --exists "$1 >= $2"; }
 
+# The program ffmpeg may be another build than the library, or not there.
+has_x264() {
+  local dir found=1
+  dir="$(mktemp -d)"
+  # shellcheck disable=SC2046 # these are several words
+  if cc -x c -o "$dir/probe" - $(pkg-config --cflags --libs libavcodec) <<'PROBE'
+#include <libavcodec/avcodec.h>
+int main(void) { return avcodec_find_encoder_by_name("libx264") == 0; }
+PROBE
+  then
+    "$dir/probe" && found=0
+  fi
+  rm -rf "$dir"
+  return "$found"
+}
+
 has_postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || has initdb; }
 
 has_node() { has node && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)'; }

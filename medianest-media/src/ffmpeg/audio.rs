@@ -19,6 +19,8 @@ use ffmpeg_next::{
 use medianest_core::{AudioVariant, Error, Limits, RenditionInfo, Result, WaveformVariant};
 
 const SAMPLE_RATE: u32 = 48_000;
+/// FFmpeg's own AAC encoder.
+pub(super) const ENCODER: &str = "aac";
 /// Samples of an AAC frame, and of the priming that the encoder puts before the first.
 const FRAME: i64 = 1024;
 
@@ -303,7 +305,7 @@ fn drain(encoder: &mut encoder::audio::Encoder, track: &mut Track, parts: &mut P
 }
 
 fn open(variant: &AudioVariant, channels: u8) -> Result<encoder::audio::Encoder> {
-    let codec = encoder::find(codec::Id::AAC).ok_or(ffmpeg_next::Error::EncoderNotFound).map_err(failed)?;
+    let codec = super::encoder(ENCODER)?;
     let mut audio = codec::Context::new_with_codec(codec).encoder().audio().map_err(failed)?;
     audio.set_rate(SAMPLE_RATE as i32);
     audio.set_format(Sample::F32(sample::Type::Planar));

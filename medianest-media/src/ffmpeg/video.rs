@@ -18,6 +18,7 @@ use ffmpeg_next::{
 use medianest_core::{Error, Limits, RenditionInfo, Result, VideoVariant};
 use std::collections::VecDeque;
 
+pub(super) const ENCODER: &str = "libx264";
 /// Threads of an encoder. Part of the definition: x264 makes other bytes with another number.
 const THREADS: &str = "4";
 
@@ -220,13 +221,7 @@ impl Rung {
 }
 
 fn open(variant: &VideoVariant, (width, height): (u32, u32), rate: Rate) -> Result<encoder::video::Encoder> {
-    let codec = encoder::find_by_name("libx264").ok_or_else(|| {
-        Error::new(
-            medianest_core::ErrorKind::Unsupported,
-            "encoder_missing",
-            "this build of FFmpeg has no libx264, which videos are encoded with",
-        )
-    })?;
+    let codec = super::encoder(ENCODER)?;
     let mut video = codec::Context::new_with_codec(codec).encoder().video().map_err(failed)?;
     let (num, den) =
         (i32::try_from(rate.num).unwrap_or(i32::MAX), i32::try_from(rate.den).unwrap_or(i32::MAX));

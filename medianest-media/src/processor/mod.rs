@@ -120,6 +120,8 @@ fn split(tasks: &[RenderTask]) -> (Pictures<'_>, Others<'_>) {
 /// Prepares what libraries set up on first use, so that the children of a zygote find it done.
 #[cfg(all(feature = "sandbox", target_os = "linux"))]
 pub(crate) fn warm_up() {
+    #[cfg(feature = "image")]
+    crate::image::warm_up();
     #[cfg(feature = "ffmpeg")]
     crate::ffmpeg::warm_up();
     // Where its decoders are plug-ins, they are loaded now: a child opens no file.

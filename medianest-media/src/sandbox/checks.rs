@@ -3,7 +3,7 @@
 use super::wire::Complaint;
 use medianest_core::{Error, ErrorKind, Facts, Failure, Limits, Location, RenditionInfo, Variant};
 
-/// The codes of [`MediaProcessor`](medianest_core::MediaProcessor).
+/// The codes of media in [`MediaProcessor`](medianest_core::MediaProcessor).
 const CODES: [&str; 8] = [
     "unsupported_media_type",
     "unsupported_codec",
@@ -28,10 +28,10 @@ pub(super) fn complaint(complaint: Complaint) -> Error {
     if detail.is_empty() { error } else { error.with("detail", printable(&detail)) }
 }
 
-/// The failure of a task as the caller gets it; None when its code is not among the documented.
-pub(super) fn failure(failure: Failure) -> Option<Failure> {
-    let known = CODES.contains(&failure.code.as_str());
-    known.then(|| Failure { message: printable(&failure.message), code: failure.code })
+/// The failure of a task as the caller gets it: one of the documented, or else a bug, of this task alone.
+pub(super) fn failure(failure: Failure) -> Failure {
+    let known = CODES.contains(&failure.code.as_str()) || failure.code == "encoder_missing";
+    Failure::new(if known { &failure.code } else { "internal" }, printable(&failure.message))
 }
 
 /// Whether facts can be true, as far as others rely on it: a type that no browser runs scripts of, or
@@ -82,8 +82,10 @@ mod tests {
         assert_eq!((honest.kind(), honest.code()), (ErrorKind::Media, "limit_exceeded"));
         assert!(honest.to_string().contains("8x8"), "{honest}");
 
-        assert_eq!(failure(Failure::new("lease_lost", "")), None);
-        assert_eq!(failure(Failure::new("corrupt", "a\0b")), Some(Failure::new("corrupt", "a b")));
+        assert_eq!(failure(Failure::new("lease_lost", "a\nb")), Failure::new("internal", "a b"));
+        for code in ["corrupt", "encoder_missing"] {
+            assert_eq!(failure(Failure::new(code, "a\0b")), Failure::new(code, "a b"));
+        }
     }
 
     #[test]

@@ -17,6 +17,8 @@ use std::{
 
 /// Bytes that a read fetches at least: decoders like to ask for a few at a time.
 const READ_AHEAD: usize = 256 << 10;
+/// Bytes that are rather copied than written by themselves.
+const SMALL: usize = 4 << 10;
 /// Progress is told at most this often.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
@@ -83,18 +85,31 @@ struct Link {
 }
 
 impl Link {
-    fn receive(&mut self) -> io::Result<(Tag, Vec<u8>)> {
+    fn receive_header(&mut self) -> io::Result<(Tag, usize)> {
         let mut header = [0; HEADER];
         self.socket.read_exact(&mut header)?;
-        let (tag, length) = wire::parse_header(header).ok_or(io::ErrorKind::InvalidData)?;
+        wire::parse_header(header).ok_or(io::ErrorKind::InvalidData.into())
+    }
+
+    fn receive(&mut self) -> io::Result<(Tag, Vec<u8>)> {
+        let (tag, length) = self.receive_header()?;
         let mut body = vec![0; length];
         self.socket.read_exact(&mut body)?;
         Ok((tag, body))
     }
 
     fn send(&mut self, tag: Tag, pieces: &[&[u8]]) -> io::Result<()> {
-        self.socket.write_all(&wire::header(tag, pieces.iter().map(|piece| piece.len()).sum()))?;
-        pieces.iter().try_for_each(|piece| self.socket.write_all(piece))
+        let mut begin = wire::header(tag, pieces.iter().map(|piece| piece.len()).sum()).to_vec();
+        // Each write wakes the other end: small pieces go as one.
+        for piece in pieces {
+            if piece.len() > SMALL {
+                self.socket.write_all(&std::mem::take(&mut begin))?;
+                self.socket.write_all(piece)?;
+            } else {
+                begin.extend_from_slice(piece);
+            }
+        }
+        self.socket.write_all(&begin)
     }
 
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
@@ -103,11 +118,17 @@ impl Link {
         }
         let wanted = u32::try_from(buffer.len().clamp(READ_AHEAD, wire::MAX_READ)).unwrap_or(u32::MAX);
         self.send(Tag::Read, &[&offset.to_le_bytes(), &wanted.to_le_bytes()])?;
-        let (tag, bytes) = self.receive()?;
-        if tag != Tag::Data {
+        let (Tag::Data, length) = self.receive_header()? else {
             return Err(io::ErrorKind::InvalidData.into());
+        };
+        // What fills the buffer anyway is not copied twice.
+        if let (true, Some(buffer)) = (buffer.len() >= READ_AHEAD, buffer.get_mut(..length)) {
+            self.socket.read_exact(buffer)?;
+            return Ok(length);
         }
-        (self.window, self.window_start) = (bytes, offset);
+        self.window.resize(length, 0);
+        self.window_start = offset;
+        self.socket.read_exact(&mut self.window)?;
         Ok(self.buffered(offset, buffer).unwrap_or(0))
     }
 

@@ -24,6 +24,8 @@ use std::{
 
 /// A zygote answers within milliseconds; who does not in this time is not going to.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// A process that dies closes its sockets moments before its end can be seen.
+const LAST_MOMENTS: Duration = Duration::from_secs(1);
 
 /// A zygote, seen from the server.
 #[derive(Debug)]
@@ -137,12 +139,27 @@ pub(super) struct Child {
     pidfd: OwnedFd,
 }
 
+/// How a child came to its end.
+#[derive(Debug)]
+pub(super) enum End {
+    /// Without us.
+    Own(Report),
+    /// We killed it.
+    Ours,
+    /// The zygote cannot tell any more.
+    Unknown,
+}
+
 impl Child {
-    /// Ends it, if it has not ended; how it ended, or None when the zygote cannot tell any more.
-    pub(super) fn end(&self) -> Option<Report> {
-        self.kill();
-        let (message, _) = await_message(&self.reports).ok()?;
-        serde_json::from_slice(&message).ok()
+    /// How it ended after it hung up; kills it when it does not.
+    pub(super) fn end(&self) -> End {
+        if !matches!(await_readable(&self.pidfd, LAST_MOMENTS), Ok(true)) {
+            self.kill();
+            return End::Ours;
+        }
+        let report = await_message(&self.reports).ok();
+        let report = report.and_then(|(message, _)| serde_json::from_slice(&message).ok());
+        report.map_or(End::Unknown, End::Own)
     }
 
     fn kill(&self) {
@@ -167,20 +184,20 @@ fn pair(kind: SocketType, flags: SocketFlags) -> io::Result<(OwnedFd, OwnedFd)> 
 }
 
 fn await_message(socket: &OwnedFd) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
-    let patience = Timespec::try_from(PATIENCE).map_err(io::Error::other)?;
+    if !await_readable(socket, PATIENCE)? {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    let (message, fds) = zygote::receive(socket)?;
+    if message.is_empty() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok((message, fds)) }
+}
+
+/// Whether there is something to read within this time, or the other end is closed.
+fn await_readable(descriptor: &OwnedFd, patience: Duration) -> io::Result<bool> {
+    let patience = Timespec::try_from(patience).map_err(io::Error::other)?;
     loop {
-        match poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&patience)) {
+        match poll(&mut [PollFd::new(descriptor, PollFlags::IN)], Some(&patience)) {
             Err(Errno::INTR) => {}
-            Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
-            polled => {
-                polled?;
-                let (message, fds) = zygote::receive(socket)?;
-                return if message.is_empty() {
-                    Err(io::ErrorKind::UnexpectedEof.into())
-                } else {
-                    Ok((message, fds))
-                };
-            }
+            polled => return Ok(polled? > 0),
         }
     }
 }

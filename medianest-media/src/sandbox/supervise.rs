@@ -2,10 +2,10 @@
 
 use super::{
     checks,
-    launch::{Child, Zygote},
+    launch::{Child, End, Zygote},
     wire::{self, Finish, HEADER, PART_HEAD, Reply, Report, Request, Tag},
 };
-use medianest_core::{ByteSource, Error, Facts, Limits, NewPart, PartSink, Result, bytes::Bytes};
+use medianest_core::{ByteSource, Error, ErrorKind, Facts, Limits, NewPart, PartSink, Result, bytes::Bytes};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
@@ -39,6 +39,7 @@ pub(super) fn supervise(
         asked: now,
         done: 0.0,
         last_words: Vec::new(),
+        read: Vec::new(),
         tasks: vec![Progress::Parts(None); tasks],
         parts: 0,
         bytes: 0,
@@ -56,6 +57,8 @@ struct Job<'a> {
     asked: Instant,
     done: f32,
     last_words: Vec<u8>,
+    /// Room for what the child reads.
+    read: Vec<u8>,
     tasks: Vec<Progress>,
     parts: u32,
     bytes: u64,
@@ -115,13 +118,16 @@ impl Job<'_> {
             .map(|(offset, length)| (u64::from_le_bytes(offset), u32::from_le_bytes(length) as usize))
             .filter(|(_, length)| *length <= wire::MAX_READ)
             .ok_or(Stop::Lied("read"))?;
-        let mut bytes = vec![0; length];
-        let count = source.read_at(offset, &mut bytes).map_err(|error| {
+        let mut bytes = std::mem::take(&mut self.read);
+        bytes.resize(length.max(bytes.len()), 0);
+        let count = source.read_at(offset, &mut bytes[..length]).map_err(|error| {
             Error::unavailable("source_unreadable", "the bytes of the media cannot be read")
                 .with("offset", offset)
                 .caused_by(error)
         })?;
-        self.send(Tag::Data, bytes.get(..count).unwrap_or(&bytes))
+        self.send(Tag::Data, &bytes[..count.min(length)])?;
+        self.read = bytes;
+        Ok(())
     }
 
     fn take_part(&mut self, body: Vec<u8>) -> Result<(), Stop> {
@@ -158,7 +164,7 @@ impl Job<'_> {
         let outcome = match outcome {
             Ok(info) if asked.is_some_and(|asked| checks::rendition(&info, &asked.variant)) => Ok(info),
             Ok(_) => return Err(Stop::Lied("the type of a rendition")),
-            Err(failure) => Err(checks::failure(failure).ok_or(Stop::Lied("the code of a failure"))?),
+            Err(failure) => Err(checks::failure(failure)),
         };
         Ok(self.sink.finish(task, outcome)?)
     }
@@ -191,20 +197,26 @@ impl Job<'_> {
                     ["memory allocation of", "std::bad_alloc"].iter().any(|words| said.contains(words));
                 let last_line = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
                 let error = match ended {
-                    None => return zygote.gone(),
-                    Some(Report::Killed(libc::SIGXCPU)) => {
+                    End::Unknown => return zygote.gone(),
+                    End::Ours => crashed("the decoder hung up and did not end"),
+                    End::Own(Report::Killed(libc::SIGXCPU)) => {
                         Error::media("timed_out", "the media took too much computing to process")
                     }
-                    Some(_) if out_of_memory => {
+                    End::Own(Report::Killed(libc::SIGKILL)) => Error::new(
+                        ErrorKind::Internal,
+                        "decoder_killed",
+                        "the system killed the decoder, perhaps because memory ran out",
+                    ),
+                    End::Own(_) if out_of_memory => {
                         Limits::exceeded("max_memory", self.request.limits.max_memory)
                     }
-                    Some(Report::Killed(signal)) => {
+                    End::Own(Report::Killed(signal)) => {
                         crashed("the decoder crashed").with("signal", signal_name(signal))
                     }
-                    Some(Report::Exited(status)) => {
+                    End::Own(Report::Exited(status)) => {
                         crashed("the decoder gave up").with("exit_status", status)
                     }
-                    Some(Report::Started | Report::Refused(_)) => crashed("the decoder crashed"),
+                    End::Own(Report::Started | Report::Refused(_)) => crashed("the decoder crashed"),
                 };
                 if last_line.is_empty() { error } else { error.with("said", checks::printable(last_line)) }
             }
@@ -297,7 +309,6 @@ fn signal_name(signal: i32) -> String {
         libc::SIGBUS => "SIGBUS",
         libc::SIGFPE => "SIGFPE",
         libc::SIGILL => "SIGILL",
-        libc::SIGKILL => "SIGKILL",
         libc::SIGSEGV => "SIGSEGV",
         libc::SIGSYS => "SIGSYS",
         libc::SIGTRAP => "SIGTRAP",

@@ -1,11 +1,10 @@
 use super::output;
 use crate::{
-    composition::{Migrate, compose, sandbox_report},
+    composition::{Migrate, check_encoders, compose, sandbox_report},
     config::Config,
 };
 use medianest_core::{Error, Result};
 use serde::Serialize;
-use std::process::Command;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -40,7 +39,7 @@ pub(super) async fn run(config: Config, args: Args) -> Result<()> {
                 report.unwrap_or_else(|| "none on this system: media is decoded in this process".into())
             }),
         ),
-        Check::of("FFmpeg", ffmpeg()),
+        Check::of("FFmpeg", check_encoders().map(|()| "encodes H.264 and AAC".into())),
     ];
     if args.json {
         output::json(&checks)?;
@@ -80,17 +79,4 @@ async fn database(config: &Config) -> Result<String> {
         Err(error) if error.code() == "data_dir_in_use" => Ok("a server is running on it".into()),
         Err(error) => Err(error),
     }
-}
-
-/// The libraries are linked in; the program, when it is there, tells what they can do.
-fn ffmpeg() -> Result<String> {
-    let listed = Command::new("ffmpeg").args(["-hide_banner", "-encoders"]).output();
-    let Ok(listed) = listed else {
-        return Ok("linked in; the program ffmpeg is not there to be asked".into());
-    };
-    let encoders = String::from_utf8_lossy(&listed.stdout).into_owned();
-    if encoders.contains("libx264") {
-        return Ok("has libx264 and encodes video".into());
-    }
-    Err(Error::invalid("no_x264", "this FFmpeg has no libx264: videos get no HLS; install one that has it"))
 }

@@ -1,6 +1,6 @@
 use super::{nest::as_system, output};
 use crate::{
-    composition::{Migrate, Nest, compose},
+    composition::{Migrate, Nest, check_encoders, compose},
     config::{Config, Secret},
     data_dir, routes,
     serving::Serving,
@@ -81,6 +81,9 @@ pub(super) fn work(nest: &Nest, config: &Config, tasks: &TaskTracker, stop: &Can
     if jobs == 0 {
         tasks.spawn(nest.engine.housekeeping().shutdown(stop.clone()).run());
         return;
+    }
+    if let Err(error) = check_encoders() {
+        tracing::warn!(error = %error.report(), "videos will get no HLS, and songs no AAC");
     }
     let transcodes = config.workers.transcodes.unwrap_or(1).min(jobs);
     let worker: Worker = nest

@@ -163,6 +163,7 @@ impl Row {
             taken_at: Some(self.at),
             search_text: self.description.clone(),
             declared: Declared { at: Some(self.at), ..Declared::default() },
+            recipe_version: None,
             outcome: None,
             events: Vec::new(),
             settled_events: SettledEvents {

@@ -152,9 +152,10 @@ pub struct Job {
     pub priority: i16,
     /// Times it was claimed; with the id, the fencing token of the current attempt.
     pub attempt: u32,
-    /// Times it failed with an error that asked to be tried again.
+    /// Times it failed for another reason; not for a dependency that was away.
     pub failures: u32,
-    /// Times its lease ran out, which is what a worker leaves behind that the job killed.
+    /// Times its decoder crashed, or its lease ran out, which is what a worker leaves behind that the job
+    /// killed; since it last came forward.
     pub crashes: u32,
     /// Not before.
     pub run_at: Timestamp,

@@ -56,6 +56,9 @@ impl ByteSource for Bytes {
 ///
 /// A task may fail alone with any of the codes of media, with `encoder_missing` when the build cannot
 /// write what is asked for, or with `internal`.
+///
+/// Failures of the media are final, except for `decoder_crashed`: the engine tries again, and quarantines
+/// what crashes too often.
 pub trait MediaProcessor: fmt::Debug + Send + Sync + 'static {
     /// What the first bytes show (4096 are enough); None when it is no type we process. Cheap: looks
     /// at magic bytes and never decodes.

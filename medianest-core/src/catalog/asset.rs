@@ -124,6 +124,14 @@ pub trait AssetCatalog: Sealed + Send + Sync + std::fmt::Debug + 'static {
     /// another name.
     async fn commit_ingest(&self, ingest: NewAsset) -> Result<Ingested>;
 
+    /// The bytes of a blob are lost: it stands on those of the intent from now on, and the intent is that
+    /// of the lost ones, for what may be left of them. Returns false, changing nothing, when the blob does
+    /// not stand on those bytes any more: somebody else was quicker.
+    ///
+    /// # Errors
+    /// `intent_expired` (Gone).
+    async fn repair_blob(&self, intent: &Intent, lost: &Blob) -> Result<bool>;
+
     /// A visible asset of a library, not in the trash, that has exactly these bytes.
     async fn find_original(
         &self,
@@ -203,10 +211,12 @@ pub trait AssetCatalog: Sealed + Send + Sync + std::fmt::Debug + 'static {
 
     /// The facts of an asset were read: stores them, declares its renditions, queues the jobs that make
     /// them, ends the job, and settles the asset ([`Settled`]) when nothing is required. Renditions of
-    /// the asset that are `pending` or `failed` from before are replaced by the declared ones.
+    /// the asset that are `pending` or `failed` from before are replaced by the declared ones, and the jobs
+    /// called off whose renditions are all replaced.
     ///
     /// # Errors
-    /// `Fenced`.
+    /// `Fenced`; `cancelled` (Cancelled) when the job was called off; `version_mismatch`
+    /// (PreconditionFailed) when the recipe has changed since.
     async fn record_facts(&self, fence: &Fence, understood: Understood) -> Result<Settled>;
 
     /// Declares renditions of an asset that has been understood and queues the jobs that make them:
@@ -225,7 +235,8 @@ pub trait AssetCatalog: Sealed + Send + Sync + std::fmt::Debug + 'static {
     /// `Fenced`.
     async fn open_renditions(&self, fence: &Fence, ids: &[RenditionId]) -> Result<Vec<(Rendition, u32)>>;
 
-    /// Adds a part to a pending rendition of the job. The same ordinal twice: the first stays.
+    /// Adds a part to a pending rendition of the job, whose crashes are forgotten: it comes forward. The
+    /// same ordinal twice: the first stays.
     ///
     /// # Errors
     /// `Fenced`; `rendition_not_found` when it was replaced meanwhile.
@@ -261,8 +272,9 @@ pub trait AssetCatalog: Sealed + Send + Sync + std::fmt::Debug + 'static {
     // ---- reclaim ----
 
     /// Marks up to `limit` blobs and renditions whose tombstone's time is over as `purging` and returns
-    /// what to delete, along with those that were marked before and not yet forgotten. From then on a
-    /// blob is not revived.
+    /// what to delete, at most `limit`, along with those that were marked before and not yet forgotten.
+    /// What was returned before comes after what was not, so that what cannot be deleted is in nobody's
+    /// way. From then on a blob is not revived.
     async fn begin_purge(&self, limit: u32) -> Result<Vec<Purge>>;
 
     /// The bytes are gone: forgets the rows.
@@ -405,6 +417,8 @@ pub struct Understood {
     pub search_text: String,
     /// What to make, with the jobs that make it.
     pub declared: Declared,
+    /// The version of the recipe that says so; None when no recipe was asked.
+    pub recipe_version: Option<i64>,
     /// Why it cannot be processed: the asset becomes `failed` or `quarantined`, unless it is `ready`.
     pub outcome: Option<(AssetState, Failure)>,
     /// What to tell; nothing when there is an `outcome` and the asset is `ready` all the same.

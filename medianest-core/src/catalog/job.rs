@@ -1,7 +1,7 @@
 use super::sealed::Sealed;
 use crate::{
     AssetState, Failure, Fence, Job, JobId, JobKind, JobState, NewEvent, NewJob, Page, PageRequest,
-    QueueStats, Result, TenantId,
+    QueueStats, Result, TenantId, catalog::SettledEvents,
 };
 use async_trait::async_trait;
 use std::time::Duration;
@@ -27,19 +27,19 @@ pub trait JobCatalog: Sealed + Send + Sync + std::fmt::Debug + 'static {
     /// `Fenced`.
     async fn heartbeat(&self, fence: &Fence, progress: f32, lease: Duration) -> Result<bool>;
 
-    /// Ends a job as `Done`.
+    /// Ends a job as `Done`, or as `Cancelled` when it was called off meanwhile.
     ///
     /// # Errors
     /// `Fenced`.
     async fn complete(&self, fence: &Fence) -> Result<()>;
 
-    /// Ends several jobs as `Done` in one command; returns those that were fenced.
+    /// As [`complete`](Self::complete) for several jobs in one command; returns those that were fenced.
     async fn complete_many(&self, fences: &[Fence]) -> Result<Vec<Fence>>;
 
     /// An attempt failed: the job is queued again after a delay, or given up.
     ///
     /// # Errors
-    /// `Fenced`.
+    /// `Fenced`; also for an attempt whose lease had to have run out, and has not.
     async fn fail(&self, fence: &Fence, failed: FailedAttempt) -> Result<()>;
 
     /// Hands a job back unharmed, to be claimed again at once (shutdown). Its attempt number stays.
@@ -54,22 +54,26 @@ pub trait JobCatalog: Sealed + Send + Sync + std::fmt::Debug + 'static {
     /// `Fenced`.
     async fn end_cancelled(&self, fence: &Fence) -> Result<()>;
 
-    /// Jobs whose lease has run out, `Running` still; the engine decides what becomes of them with
-    /// [`fail`](Self::fail), which counts a crash.
+    /// Jobs whose lease has run out, `Running` still, the longest silent first; the engine decides what
+    /// becomes of them with [`fail`](Self::fail).
     async fn expired_leases(&self, limit: u32) -> Result<Vec<Job>>;
 
     /// Calls a job off: a queued one is `Cancelled` at once, a running one at its next heartbeat.
-    /// Returns false when it has ended before. The asset it works on stays as it is.
+    /// Returns false when it has ended before. What it was to make fails with the code `cancelled`: its
+    /// pending renditions, and with them its asset as far as that requires them; the asset itself when
+    /// it was to be understood, unless it is settled. `told` goes with that; None for a job without an
+    /// asset.
     ///
     /// # Errors
     /// `job_not_found`.
-    async fn cancel(&self, tenant: TenantId, id: JobId) -> Result<bool>;
+    async fn cancel(&self, tenant: TenantId, id: JobId, told: Option<SettledEvents>) -> Result<bool>;
 
     /// Queues a `Dead` or `Cancelled` job again, with its counters at zero; its renditions that
     /// failed are pending again and its asset is `processing`, unless it is `ready`.
     ///
     /// # Errors
-    /// `job_not_found`; `job_not_retryable` (Conflict) when it is in another state or its asset is gone.
+    /// `job_not_found`; `job_not_retryable` (Conflict) when it is in another state, its asset is gone, or
+    /// all that it was to make has been replaced.
     async fn retry(&self, tenant: TenantId, id: JobId) -> Result<Job>;
 
     /// One job.
@@ -119,10 +123,23 @@ pub struct JobQuery {
 pub struct FailedAttempt {
     /// Why.
     pub failure: Failure,
-    /// Whether the lease ran out instead of the worker saying so.
-    pub crashed: bool,
+    /// What it is counted as.
+    pub counted: Counted,
+    /// Only when the lease has run out: the worker that was given up may have been heard of since.
+    pub only_expired: bool,
     /// What follows.
     pub next: AfterFailure,
+}
+
+/// What a failed attempt is counted as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// A failure, in [`Job::failures`].
+    Failure,
+    /// A crash of the worker or its decoder, in [`Job::crashes`].
+    Crash,
+    /// Nothing: a dependency was away.
+    Nothing,
 }
 
 /// What follows a failed attempt.

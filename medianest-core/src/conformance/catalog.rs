@@ -38,6 +38,8 @@ macro_rules! catalog_tests {
                 expired_intents_are_taken_over,
                 a_sweeper_may_die,
                 a_writer_whose_intent_was_taken_commits_nothing,
+                lost_bytes_are_replaced,
+                lost_bytes_are_replaced_once,
                 an_original_is_found_by_its_bytes,
             } }
             $crate::__conformance_tests! { lists, dyn $crate::catalog::Catalog, $make, lists {
@@ -77,6 +79,7 @@ macro_rules! catalog_tests {
                 an_asset_is_understood_again,
                 a_corrected_date_is_kept,
                 what_cannot_be_read_again_stays_as_it_was,
+                facts_of_another_recipe_are_refused,
                 nothing_is_declared_for_a_missing_asset,
                 renditions_are_listed,
                 what_came_out_comes_back,
@@ -85,6 +88,7 @@ macro_rules! catalog_tests {
                 bytes_within_their_retention_stay,
                 a_purge_is_repeated_until_it_is_finished,
                 a_purge_has_a_limit,
+                what_cannot_be_purged_is_in_nobodys_way,
                 renditions_go_with_their_folders,
             } }
             $crate::__conformance_tests! { fencing, dyn $crate::catalog::Catalog, $make, fencing {
@@ -116,6 +120,16 @@ macro_rules! catalog_tests {
                 jobs_are_listed,
                 jobs_of_an_asset_are_listed,
                 ended_jobs_are_trimmed,
+            } }
+            $crate::__conformance_tests! { setbacks, dyn $crate::catalog::Catalog, $make, setbacks {
+                a_worker_that_was_heard_of_is_not_lost,
+                a_dependency_that_was_away_is_not_counted,
+                a_job_that_comes_forward_forgets_its_crashes,
+                what_a_cancelled_job_was_to_make_fails,
+                a_cancelled_job_leaves_the_rest,
+                a_cancelled_understanding_fails_its_asset,
+                an_obsolete_job_is_not_retried,
+                facts_call_off_what_they_replace,
             } }
             $crate::__conformance_tests! { events, dyn $crate::catalog::Catalog, $make, events {
                 an_event_is_read_as_it_was_emitted,

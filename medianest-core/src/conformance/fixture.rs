@@ -217,6 +217,7 @@ pub(super) fn understood(declared: Declared) -> Understood {
         taken_at: Some(Timestamp::from_secs(1_500_000_000)),
         search_text: String::from("iphone holiday"),
         declared,
+        recipe_version: None,
         outcome: None,
         events: vec![told(event_kinds::ASSET_UNDERSTOOD)],
         settled_events: settled_events(),

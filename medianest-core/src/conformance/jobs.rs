@@ -4,7 +4,7 @@ use super::{assert_fails, fixture::*};
 use crate::{
     AssetState, ErrorKind, Job, JobId, JobKind, JobPayload, JobState, NewJob, RenditionState, TenantId,
     Timestamp,
-    catalog::{AfterFailure, FailedAttempt, JobQuery},
+    catalog::{AfterFailure, Counted, FailedAttempt, JobQuery},
     event_kinds,
 };
 use futures::future::join_all;
@@ -22,24 +22,29 @@ fn bare(kind: JobKind) -> NewJob {
     }
 }
 
-async fn queue(store: &Store, kind: JobKind) -> JobId {
+pub(super) async fn queue(store: &Store, kind: JobKind) -> JobId {
     let new = bare(kind);
     store.enqueue(std::slice::from_ref(&new)).await.unwrap();
     new.id
 }
 
-async fn claimed(store: &Store, limit: u32) -> Vec<Job> {
+pub(super) async fn claimed(store: &Store, limit: u32) -> Vec<Job> {
     store.claim(&claim("worker", &ALL_KINDS, limit, HOUR)).await.unwrap()
 }
 
-fn retry_after(delay: Duration) -> FailedAttempt {
-    FailedAttempt { failure: failure("flaky"), crashed: false, next: AfterFailure::RetryAfter(delay) }
+pub(super) fn retry_after(delay: Duration) -> FailedAttempt {
+    FailedAttempt {
+        failure: failure("flaky"),
+        counted: Counted::Failure,
+        only_expired: false,
+        next: AfterFailure::RetryAfter(delay),
+    }
 }
 
-fn give_up() -> FailedAttempt {
+pub(super) fn give_up() -> FailedAttempt {
     let next =
         AfterFailure::GiveUp { asset: AssetState::Failed, event: Some(told(event_kinds::ASSET_FAILED)) };
-    FailedAttempt { failure: failure("hopeless"), crashed: false, next }
+    FailedAttempt { failure: failure("hopeless"), counted: Counted::Failure, only_expired: false, next }
 }
 
 /// As it was queued; the same id twice is one job.
@@ -189,7 +194,8 @@ pub async fn a_lease_that_ran_out_is_a_crash(store: Store) {
         store.claim(&claim("w", &ALL_KINDS, 1, Duration::ZERO)).await.unwrap();
         let expired = store.expired_leases(10).await.unwrap().remove(0);
         assert_eq!((expired.id, expired.state), (id, JobState::Running));
-        let crash = FailedAttempt { crashed: true, ..retry_after(Duration::ZERO) };
+        let crash =
+            FailedAttempt { counted: Counted::Crash, only_expired: true, ..retry_after(Duration::ZERO) };
         store.fail(&expired.fence(), crash).await.unwrap();
         let row = job(&store, id).await;
         assert_eq!((row.state, row.failures, row.crashes), (JobState::Queued, 0, crashes));
@@ -237,25 +243,25 @@ pub async fn giving_up_leaves_a_ready_asset(store: Store) {
 /// A queued job is cancelled at once, and not twice.
 pub async fn cancelling_a_queued_job(store: Store) {
     let id = queue(&store, JobKind::Render).await;
-    assert_fails(store.cancel(TenantId::new(), id).await, ErrorKind::NotFound, "job_not_found");
-    assert!(store.cancel(TENANT, id).await.unwrap());
+    assert_fails(store.cancel(TenantId::new(), id, None).await, ErrorKind::NotFound, "job_not_found");
+    assert!(store.cancel(TENANT, id, None).await.unwrap());
     assert_eq!(job(&store, id).await.state, JobState::Cancelled);
-    assert!(!store.cancel(TENANT, id).await.unwrap());
+    assert!(!store.cancel(TENANT, id, None).await.unwrap());
     assert!(claimed(&store, 10).await.is_empty());
-    assert_fails(store.cancel(TENANT, JobId::new()).await, ErrorKind::NotFound, "job_not_found");
+    assert_fails(store.cancel(TENANT, JobId::new(), None).await, ErrorKind::NotFound, "job_not_found");
 }
 
 /// A running one learns of it by its next heartbeat, and ends itself.
 pub async fn cancelling_a_running_job(store: Store) {
     let id = queue(&store, JobKind::Render).await;
     let leased = claimed(&store, 1).await.remove(0);
-    assert!(store.cancel(TENANT, id).await.unwrap());
+    assert!(store.cancel(TENANT, id, None).await.unwrap());
     assert_eq!(job(&store, id).await.state, JobState::Running);
     assert!(!store.heartbeat(&leased.fence(), 0.5, HOUR).await.unwrap());
     store.end_cancelled(&leased.fence()).await.unwrap();
     let row = job(&store, id).await;
     assert_eq!((row.state, row.finished_at.is_some()), (JobState::Cancelled, true));
-    assert!(!store.cancel(TENANT, id).await.unwrap());
+    assert!(!store.cancel(TENANT, id, None).await.unwrap());
 }
 
 /// What has ended, has ended.
@@ -263,7 +269,7 @@ pub async fn cancelling_what_has_ended(store: Store) {
     let id = queue(&store, JobKind::Render).await;
     let leased = claimed(&store, 1).await.remove(0);
     store.complete(&leased.fence()).await.unwrap();
-    assert!(!store.cancel(TENANT, id).await.unwrap());
+    assert!(!store.cancel(TENANT, id, None).await.unwrap());
     assert_eq!(job(&store, id).await.state, JobState::Done);
 }
 
@@ -298,10 +304,10 @@ pub async fn only_the_dead_and_the_cancelled_are_retried(store: Store) {
     refused().await;
     assert_fails(store.retry(TENANT, JobId::new()).await, ErrorKind::NotFound, "job_not_found");
     let cancelled = queue(&store, JobKind::Render).await;
-    store.cancel(TENANT, cancelled).await.unwrap();
+    store.cancel(TENANT, cancelled, None).await.unwrap();
     assert_eq!(store.retry(TENANT, cancelled).await.unwrap().state, JobState::Queued);
     let (asset, fence, _) = {
-        store.cancel(TENANT, cancelled).await.unwrap();
+        store.cancel(TENANT, cancelled, None).await.unwrap();
         rendering(&store, &["a!"]).await
     };
     store.fail(&fence, give_up()).await.unwrap();

@@ -49,6 +49,7 @@ pub mod identity;
 pub mod jobs;
 pub mod lifecycle;
 pub mod search;
+pub mod setbacks;
 
 #[doc(hidden)]
 pub use assets::{fencing, ingest, libraries, lists, reclaim, renditions, trash};

@@ -149,13 +149,17 @@ impl Media {
         job.ok_or_else(|| Error::not_found("job", id))
     }
 
-    /// Calls a job off. Returns false when it had ended before.
+    /// Calls a job off; what it was to make fails with the code `cancelled`. Returns false when it had
+    /// ended before.
     ///
     /// # Errors
     /// `forbidden`; `job_not_found`.
     pub async fn cancel_job(&self, id: JobId) -> Result<bool> {
-        self.authorize(Action::Operate, Resource::Tenant).await?;
-        self.engine().catalog().cancel(self.principal().tenant, id).await
+        let (engine, job) = (self.engine(), self.job(id).await?);
+        let told = engine.asset_of(&job).await?.map(|asset| engine.settled_events(&asset));
+        let cancelled = engine.catalog().cancel(job.tenant, id, told).await?;
+        engine.bus().wake(Topic::Committed);
+        Ok(cancelled)
     }
 
     /// Queues a job again that was given up or called off.

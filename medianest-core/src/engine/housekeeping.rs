@@ -1,17 +1,23 @@
 use super::Engine;
 use crate::{
-    Error, ErrorKind, NewEvent, Result, Topic,
+    Asset, Error, ErrorKind, Fence, Job, NewEvent, Result, Topic,
     catalog::{Intent, Purge},
     event_kinds,
 };
 use futures::{StreamExt, TryStreamExt};
-use std::time::Duration;
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Rows that are handled in one go.
 const BATCH: u32 = 100;
 /// Events that are numbered in one go.
 const EVENTS: u32 = 1_000;
+/// Jobs of dead workers that are taken in one go.
+const SILENT: u32 = 1_000;
 
 /// What [`Housekeeping`] has cleared away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,10 +53,12 @@ impl Housekeeping {
 
     /// Runs until it is told to stop. What goes wrong is logged and tried again.
     pub async fn run(self) {
-        let lease = self.engine.options().lease;
+        let silent = Mutex::new(HashSet::new());
+        // A little longer than it takes a worker to be heard of.
+        let look = self.engine.options().lease * 2 / 5;
         futures::join!(
             self.sequence_events(),
-            self.every(lease / 2, "take jobs from dead workers", || self.recover()),
+            self.every(look, "take jobs from dead workers", || self.recover(&silent)),
             self.every(Duration::from_secs(60), "reclaim storage", || async {
                 self.reclaim().await.map(drop)
             }),
@@ -58,18 +66,21 @@ impl Housekeeping {
         );
     }
 
-    /// Does all of it once.
+    /// Does all of it once, or less when it is told to stop. Takes the jobs of all workers whose leases have
+    /// run out, without a second look.
     ///
     /// # Errors
-    /// The first thing that goes wrong.
+    /// The first thing that goes wrong; what does not depend on it is done all the same.
     pub async fn once(&self) -> Result<Reclaimed> {
-        self.recover().await?;
-        let reclaimed = self.reclaim().await?;
+        for job in self.engine.catalog().expired_leases(SILENT).await? {
+            self.take_back(&job).await?;
+        }
+        let reclaimed = self.reclaim().await;
         self.trim().await?;
         while self.engine.catalog().sequence(EVENTS).await? > 0 {
             self.engine.bus().wake(Topic::Numbered);
         }
-        Ok(reclaimed)
+        reclaimed
     }
 
     async fn every<F: Future<Output = Result<()>>>(
@@ -110,87 +121,134 @@ impl Housekeeping {
         }
     }
 
-    /// Takes jobs from workers that have not been heard of for a lease.
-    async fn recover(&self) -> Result<()> {
-        loop {
-            let jobs = self.engine.catalog().expired_leases(BATCH).await?;
-            let more = jobs.len() as u32 == BATCH;
-            for job in jobs {
-                let error = Error::media("worker_lost", "the worker was lost while it did this job");
-                let failed = self.engine.failed_attempt(&job, &error, true).await;
-                tracing::warn!(job = %job.id, worker = job.worker.as_deref(), crashes = job.crashes + 1, "a lease ran out");
-                match self.engine.catalog().fail(&job.fence(), failed).await {
-                    // Somebody else was quicker.
-                    Err(error) if error.kind() == ErrorKind::Fenced => {}
-                    other => other?,
-                }
-                self.engine.bus().wake(Topic::Jobs);
-                self.engine.bus().wake(Topic::Committed);
-            }
-            if !more {
-                return Ok(());
-            }
+    /// Takes jobs from workers that have not been heard of for a lease, and were `silent` already when it
+    /// looked the last time. After the machine slept, or the database was away, all leases have run out:
+    /// those who live are heard of between two looks.
+    async fn recover(&self, silent: &Mutex<HashSet<Fence>>) -> Result<()> {
+        let before = std::mem::take(&mut *silent.lock().unwrap_or_else(PoisonError::into_inner));
+        let jobs = self.engine.catalog().expired_leases(SILENT).await?;
+        *silent.lock().unwrap_or_else(PoisonError::into_inner) = jobs.iter().map(Job::fence).collect();
+        for job in jobs.iter().filter(|job| before.contains(&job.fence())) {
+            self.take_back(job).await?;
         }
+        Ok(())
+    }
+
+    async fn take_back(&self, job: &Job) -> Result<()> {
+        match self.engine.record_lost_worker(job).await {
+            // It was heard of, or somebody else was quicker.
+            Err(error) if error.kind() == ErrorKind::Fenced => return Ok(()),
+            other => other?,
+        }
+        tracing::warn!(job = %job.id, worker = job.worker.as_deref(), crashes = job.crashes + 1, "a lease ran out");
+        self.engine.bus().wake(Topic::Jobs);
+        self.engine.bus().wake(Topic::Committed);
+        Ok(())
     }
 
     /// Deletes what nobody needs: bytes of uploads that never ended, assets whose time is over, bytes
-    /// whose rows are long gone. Rows first, bytes second.
+    /// whose rows are long gone. Rows first, bytes second. What cannot be deleted is left for the next
+    /// time, and is in nobody's way. Ends early when it is told to stop.
     ///
     /// # Errors
-    /// `Unavailable`.
+    /// The first thing that went wrong.
     pub async fn reclaim(&self) -> Result<Reclaimed> {
         let mut reclaimed = Reclaimed::default();
-        let (catalog, options) = (self.engine.catalog(), self.engine.options());
-        loop {
-            let intents = catalog.take_expired_intents(BATCH, options.intent_ttl).await?;
+        let ended = [
+            self.reclaim_intents(&mut reclaimed).await,
+            self.reclaim_assets(&mut reclaimed).await,
+            self.purge(&mut reclaimed).await,
+        ];
+        ended.into_iter().collect::<Result<()>>().map(|()| reclaimed)
+    }
+
+    async fn reclaim_intents(&self, reclaimed: &mut Reclaimed) -> Result<()> {
+        let mut first = Ok(());
+        while !self.shutdown.is_cancelled() {
+            // Those that fail here do not come again before their time.
+            let intents =
+                self.engine.catalog().take_expired_intents(BATCH, self.engine.options().intent_ttl).await?;
             for intent in &intents {
-                self.delete_intent(intent).await?;
-                reclaimed.intents += 1;
+                match self.delete_intent(intent).await {
+                    Ok(()) => reclaimed.intents += 1,
+                    Err(error) => first = first.and(Err(left(&intent.key, error))),
+                }
             }
             if (intents.len() as u32) < BATCH {
                 break;
             }
         }
-        loop {
-            let assets = catalog.expired_assets(options.trash_retention, BATCH).await?;
+        first
+    }
+
+    async fn reclaim_assets(&self, reclaimed: &mut Reclaimed) -> Result<()> {
+        let mut first = Ok(());
+        while !self.shutdown.is_cancelled() {
+            let retention = self.engine.options().trash_retention;
+            let assets = self.engine.catalog().expired_assets(retention, BATCH).await?;
+            let mut deleted = 0;
             for asset in &assets {
-                let data = serde_json::json!({ "asset_id": asset.id });
-                let event = NewEvent::in_library(
-                    asset.tenant,
-                    asset.library_id,
-                    event_kinds::ASSET_DELETED,
-                    self.engine.now(),
-                    data,
-                );
-                let (trash, retention) = (Some(options.trash_retention), options.delete_retention);
-                if catalog.delete_asset(asset.tenant, asset.id, trash, retention, event).await? {
-                    reclaimed.assets += 1;
-                    self.engine.bus().wake(Topic::Committed);
+                match self.delete_expired(asset).await {
+                    Ok(gone) => deleted += u64::from(gone),
+                    Err(error) => first = first.and(Err(error)),
                 }
             }
-            if (assets.len() as u32) < BATCH {
+            reclaimed.assets += deleted;
+            if deleted == 0 {
+                break;
+            }
+            self.engine.bus().wake(Topic::Committed);
+        }
+        first
+    }
+
+    async fn delete_expired(&self, asset: &Asset) -> Result<bool> {
+        let options = self.engine.options();
+        let data = serde_json::json!({ "asset_id": asset.id });
+        let event = NewEvent::in_library(
+            asset.tenant,
+            asset.library_id,
+            event_kinds::ASSET_DELETED,
+            self.engine.now(),
+            data,
+        );
+        let (trash, retention) = (Some(options.trash_retention), options.delete_retention);
+        self.engine.catalog().delete_asset(asset.tenant, asset.id, trash, retention, event).await
+    }
+
+    async fn purge(&self, reclaimed: &mut Reclaimed) -> Result<()> {
+        let mut first = Ok(());
+        while !self.shutdown.is_cancelled() {
+            let purges = self.engine.catalog().begin_purge(BATCH).await?;
+            let mut deleted = 0;
+            for purge in &purges {
+                match self.delete_purged(purge).await {
+                    Ok(()) => {
+                        deleted += 1;
+                        match purge {
+                            Purge::Blob { .. } => reclaimed.blobs += 1,
+                            Purge::Rendition { .. } => reclaimed.renditions += 1,
+                        }
+                    }
+                    Err(error) => {
+                        let (Purge::Blob { key, .. } | Purge::Rendition { folder: key, .. }) = purge;
+                        first = first.and(Err(left(key, error)));
+                    }
+                }
+            }
+            if deleted == 0 {
                 break;
             }
         }
-        loop {
-            let purges = catalog.begin_purge(BATCH).await?;
-            for purge in &purges {
-                match purge {
-                    Purge::Blob { key, .. } => {
-                        self.engine.blobs().delete(key).await?;
-                        reclaimed.blobs += 1;
-                    }
-                    Purge::Rendition { folder, .. } => {
-                        self.delete_folder(folder).await?;
-                        reclaimed.renditions += 1;
-                    }
-                }
-                catalog.finish_purge(purge).await?;
-            }
-            if (purges.len() as u32) < BATCH {
-                return Ok(reclaimed);
-            }
+        first
+    }
+
+    async fn delete_purged(&self, purge: &Purge) -> Result<()> {
+        match purge {
+            Purge::Blob { key, .. } => self.engine.blobs().delete(key).await?,
+            Purge::Rendition { folder, .. } => self.delete_folder(folder).await?,
         }
+        self.engine.catalog().finish_purge(purge).await
     }
 
     async fn delete_intent(&self, intent: &Intent) -> Result<()> {
@@ -209,8 +267,18 @@ impl Housekeeping {
     async fn trim(&self) -> Result<()> {
         let (catalog, options) = (self.engine.catalog(), self.engine.options());
         const ROWS: u32 = 1_000;
-        while catalog.trim_jobs(options.job_retention, ROWS).await? == u64::from(ROWS) {}
-        while catalog.trim_events(options.event_retention, ROWS).await? == u64::from(ROWS) {}
+        while catalog.trim_jobs(options.job_retention, ROWS).await? == u64::from(ROWS)
+            && !self.shutdown.is_cancelled()
+        {}
+        while catalog.trim_events(options.event_retention, ROWS).await? == u64::from(ROWS)
+            && !self.shutdown.is_cancelled()
+        {}
         Ok(())
     }
+}
+
+/// Says that bytes could not be deleted; they are tried again.
+fn left(key: &crate::BlobKey, error: Error) -> Error {
+    tracing::warn!(%key, error = %error.report(), "cannot delete bytes that nobody needs");
+    error
 }

@@ -1,7 +1,7 @@
 use super::{Engine, Media};
 use crate::{
-    Action, Asset, AssetId, AssetState, Blob, BlobId, BlobKey, ByteStream, Error, FileName, IntentId,
-    JobKind, LibraryId, MediaType, NewEvent, NewJob, Resource, Result, Sha256, Timestamp, Topic,
+    Action, Asset, AssetId, AssetState, Blob, BlobId, BlobKey, ByteStream, Error, ErrorKind, FileName,
+    IntentId, JobKind, LibraryId, MediaType, NewEvent, NewJob, Resource, Result, Sha256, Timestamp, Topic,
     catalog::{Ingested, Intent, NewAsset},
     event_kinds,
 };
@@ -17,7 +17,7 @@ use tokio::io::AsyncReadExt;
 
 /// Bytes that are looked at to tell what they are.
 const HEAD: usize = 4096;
-/// Bytes that are read from a file at once.
+/// Bytes that are read from a file, or taken from memory, at once.
 const CHUNK: usize = 1 << 20;
 
 /// Something to put in.
@@ -53,8 +53,7 @@ impl Upload {
 
     /// Bytes in memory.
     pub fn from_bytes(name: &str, bytes: impl Into<Bytes>) -> Self {
-        let bytes = bytes.into();
-        Self::new(name, Body::Stream(stream::once(async { Ok(bytes) }).boxed()))
+        Self::new(name, Body::Stream(chunks(bytes.into())))
     }
 
     /// Bytes as they come. An error in the stream ends the upload and is passed on.
@@ -109,9 +108,10 @@ impl Media {
     /// Stores an original and queues what is to be made of it. When this returns, the bytes are durable.
     ///
     /// # Errors
-    /// `forbidden`, `library_not_found`; `empty_upload`; `upload_too_large`; `asset_exists`,
-    /// `idempotency_key_reused`; what the body yields; `StorageFull`; `Unavailable`. After an error
-    /// nothing is left but bytes that expire.
+    /// `forbidden`, `library_not_found`, also when that came to be while bytes flowed; `empty_upload`;
+    /// `upload_too_large`; `asset_exists`, `idempotency_key_reused`; what the body yields; `StorageFull`;
+    /// `Unavailable`. After an error nothing is left but bytes that expire; after `Unavailable` the asset
+    /// may be there.
     pub async fn ingest(&self, upload: Upload) -> Result<Asset> {
         Ok(self.ingest_once(upload).await?.0)
     }
@@ -135,8 +135,13 @@ impl Media {
         let blob = BlobId::new();
         let intent = Intent { id: IntentId::new(), tenant, key: BlobKey::original(tenant, blob) };
         engine.catalog().open_intent(&intent, engine.options().intent_ttl).await?;
-        let stored = engine.store(&intent, upload.body).await;
-        let stored = match stored {
+        let stored = async {
+            let stored = engine.store(&intent, upload.body).await?;
+            // An upload may take hours.
+            self.authorize(Action::Contribute, Resource::Library(library)).await?;
+            Ok(stored)
+        };
+        let stored = match stored.await {
             Ok(stored) => stored,
             Err(error) => {
                 engine.abandon(&intent).await;
@@ -178,17 +183,18 @@ impl Media {
         let ingested = match engine.catalog().commit_ingest(asset).await {
             Ok(ingested) => ingested,
             Err(error) => {
-                // After `Unavailable` the command may have happened: then the intent is gone and the
+                // Unless it was refused, the command may have happened: then the intent is gone and the
                 // bytes are in use, so they are left to the sweeper, which knows.
-                if error.kind() != crate::ErrorKind::Unavailable {
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict) {
                     engine.abandon(&intent).await;
                 }
                 return Err(error);
             }
         };
-        let Ingested { asset, created, redundant } = ingested;
+        let Ingested { mut asset, created, redundant } = ingested;
         if redundant {
-            engine.abandon(&intent).await;
+            let spare = engine.keep_whole(&mut asset.blob, intent).await?;
+            engine.abandon(&spare).await;
         }
         engine.bus().wake(Topic::Jobs);
         engine.bus().wake(Topic::Committed);
@@ -197,7 +203,8 @@ impl Media {
         Ok((asset, created))
     }
 
-    /// An asset of a library, not in the trash, that has exactly these bytes already.
+    /// An asset of a library, not in the trash, that has exactly these bytes already, and has them still:
+    /// an asset whose bytes are lost wants them again.
     ///
     /// # Errors
     /// `Unavailable`.
@@ -207,8 +214,12 @@ impl Media {
         sha256: &Sha256,
         size: u64,
     ) -> Result<Option<Asset>> {
-        let visible = self.visibility().await?;
-        self.engine().catalog().find_original(&visible, library, sha256, size).await
+        let (engine, visible) = (self.engine(), self.visibility().await?);
+        let found = engine.catalog().find_original(&visible, library, sha256, size).await?;
+        match found {
+            Some(asset) if !engine.is_whole(&asset.blob).await? => Ok(None),
+            found => Ok(found),
+        }
     }
 }
 
@@ -265,7 +276,7 @@ impl Engine {
                 let limit = engine.options().max_upload_bytes;
                 if seen.size > limit {
                     return Err(Error::new(
-                        crate::ErrorKind::TooLarge,
+                        ErrorKind::TooLarge,
                         "upload_too_large",
                         format!("an upload has at most {limit} bytes"),
                     ));
@@ -280,6 +291,22 @@ impl Engine {
         .boxed()
     }
 
+    /// Whether the bytes of a blob are there.
+    async fn is_whole(&self, blob: &Blob) -> Result<bool> {
+        Ok(self.blobs().head(&blob.key).await?.is_some_and(|stored| stored.size == blob.size))
+    }
+
+    /// Makes sure that the stored bytes are there before the new ones go, which stand under the intent and
+    /// are the same. Returns the intent of those that are not needed.
+    async fn keep_whole(&self, blob: &mut Blob, intent: Intent) -> Result<Intent> {
+        if self.is_whole(blob).await? || !self.catalog().repair_blob(&intent, blob).await? {
+            return Ok(intent);
+        }
+        tracing::warn!(lost = %blob.key, key = %intent.key, "bytes were lost, and came again");
+        let lost = std::mem::replace(&mut blob.key, intent.key.clone());
+        Ok(Intent { key: lost, ..intent })
+    }
+
     /// Deletes bytes that came to nothing. What fails here is left to the sweeper.
     async fn abandon(&self, intent: &Intent) {
         let abandoned = async {
@@ -292,11 +319,24 @@ impl Engine {
     }
 }
 
+/// Bytes in memory as a stream, that lets others in between.
+fn chunks(bytes: Bytes) -> ByteStream {
+    stream::unfold(bytes, |mut bytes| async move {
+        if bytes.is_empty() {
+            return None;
+        }
+        tokio::task::yield_now().await;
+        let chunk = bytes.split_to(CHUNK.min(bytes.len()));
+        Some((Ok(chunk), bytes))
+    })
+    .boxed()
+}
+
 async fn file_stream(path: PathBuf) -> Result<ByteStream> {
     let unreadable = |path: &PathBuf, source: std::io::Error| {
         let kind = match source.kind() {
-            std::io::ErrorKind::NotFound => crate::ErrorKind::NotFound,
-            _ => crate::ErrorKind::InvalidInput,
+            std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+            _ => ErrorKind::InvalidInput,
         };
         Error::new(kind, "file_unreadable", "the file cannot be read")
             .with("path", path.display())
@@ -319,4 +359,19 @@ async fn file_stream(path: PathBuf) -> Result<ByteStream> {
         Ok((count > 0).then(|| (Bytes::from(chunk), (file, path))))
     })
     .boxed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::TryStreamExt;
+
+    #[tokio::test]
+    async fn bytes_in_memory_come_in_chunks() {
+        let bytes = Bytes::from((0..3 * CHUNK + 7).map(|at| at as u8).collect::<Vec<_>>());
+        let came: Vec<Bytes> = chunks(bytes.clone()).try_collect().await.unwrap();
+        assert_eq!(came.iter().map(Bytes::len).collect::<Vec<_>>(), [CHUNK, CHUNK, CHUNK, 7]);
+        assert_eq!(came.concat(), bytes);
+        assert!(chunks(Bytes::new()).try_collect::<Vec<_>>().await.unwrap().is_empty());
+    }
 }

@@ -198,17 +198,20 @@ impl Media {
     /// `asset_not_found`; `forbidden`; `asset_not_trashed` (Conflict).
     pub async fn delete(&self, id: AssetId) -> Result<()> {
         let asset = self.require_for(Action::Edit, id).await?;
+        let not_trashed = || {
+            Error::conflict("asset_not_trashed", "only what is in the trash can be deleted for good")
+                .with("id", id)
+        };
         if asset.trashed_at.is_none() {
-            return Err(Error::conflict(
-                "asset_not_trashed",
-                "only what is in the trash can be deleted for good",
-            )
-            .with("id", id));
+            return Err(not_trashed());
         }
         let event = self.asset_event(&asset, event_kinds::ASSET_DELETED);
         let retention = self.engine.options().delete_retention;
         let expired = Some(std::time::Duration::ZERO);
-        self.engine.catalog().delete_asset(asset.tenant, id, expired, retention, event).await?;
+        let deleted = self.engine.catalog().delete_asset(asset.tenant, id, expired, retention, event).await?;
+        if !deleted && self.get(id).await?.is_some() {
+            return Err(not_trashed());
+        }
         self.engine.bus().wake(Topic::Committed);
         Ok(())
     }

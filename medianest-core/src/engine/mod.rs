@@ -6,6 +6,7 @@
 
 mod access;
 mod actions;
+mod attempt;
 mod builder;
 mod delivery;
 mod events;
@@ -14,6 +15,7 @@ mod housekeeping;
 mod ingest;
 mod media;
 mod options;
+mod perform;
 mod plan;
 mod playlist;
 mod sink;

@@ -24,9 +24,11 @@ pub struct EngineOptions {
     /// How long a failed job waits before its second attempt; doubled for each further one, up to 256
     /// times, and spread by a quarter.
     pub retry_delay: Duration,
-    /// Attempts of a job that fails for reasons outside the media.
+    /// Attempts of a job that fails for reasons outside the media. Those that found a dependency away do
+    /// not count: they are repeated until it is back.
     pub max_failures: u32,
-    /// Workers that a job may kill before its asset is quarantined.
+    /// Workers or decoders that a job may kill, without coming forward between, before its asset is
+    /// quarantined.
     pub max_crashes: u32,
     /// How long events can be read.
     pub event_retention: Duration,

@@ -107,7 +107,8 @@ impl Media {
     }
 
     /// Declares what the assets of a library lack of its recipe: renditions that are missing, whose
-    /// fingerprint differs, or that failed. What is fresh is left alone. Can be interrupted and repeated.
+    /// fingerprint differs, or that failed. What is fresh is left alone, and what is quarantined. Can be
+    /// interrupted and repeated.
     ///
     /// # Errors
     /// `library_not_found`; `forbidden`.
@@ -139,7 +140,10 @@ impl Media {
         }
         for asset in assets {
             applied.assets += 1;
-            let Some(facts) = &asset.facts else { continue };
+            // What has no facts yet follows the recipe when it has them; what harmed a process is left alone.
+            let (Some(facts), false) = (&asset.facts, asset.state == AssetState::Quarantined) else {
+                continue;
+            };
             let present = present.remove(&asset.id).unwrap_or_default();
             let (declared, fresh) = engine.plan(asset.tenant, asset.id, facts, recipe, &present);
             applied.fresh += fresh;
@@ -161,13 +165,18 @@ impl Media {
     /// served until their successors are there.
     ///
     /// # Errors
-    /// `asset_not_found`; `forbidden`; `asset_quarantined` (Conflict): what harmed a process is not
-    /// tried again.
+    /// `asset_not_found`; `forbidden`; `asset_quarantined` (Conflict): what harmed a process is tried
+    /// again only by who may operate the tenant.
     pub async fn reprocess(&self, id: crate::AssetId) -> Result<Asset> {
         let asset = self.require_for(Action::Edit, id).await?;
         if asset.state == AssetState::Quarantined {
-            return Err(Error::conflict("asset_quarantined", "a quarantined asset is not processed again")
-                .with("id", id));
+            match self.authorize(Action::Operate, Resource::Tenant).await {
+                Err(error) if error.kind() == crate::ErrorKind::Forbidden => {
+                    let refused = "only an administrator may have a quarantined asset processed again";
+                    return Err(Error::conflict("asset_quarantined", refused).with("id", id));
+                }
+                allowed => allowed?,
+            }
         }
         let job = NewJob::new(asset.tenant, JobKind::Understand, id).priority(10);
         let declared = Declared {

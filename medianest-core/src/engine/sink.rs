@@ -19,7 +19,7 @@ use tokio::runtime::Handle;
 #[derive(Debug, Default)]
 pub(super) struct Pulse {
     /// The job was called off, or its lease is lost.
-    pub(super) stop: AtomicBool,
+    stop: AtomicBool,
     /// Bits of an f32.
     progress: AtomicU32,
 }
@@ -29,11 +29,25 @@ impl Pulse {
         f32::from_bits(self.progress.load(Ordering::Relaxed))
     }
 
+    /// Tells the job to stop.
+    pub(super) fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
     fn check(&self) -> Result<()> {
         if self.stop.load(Ordering::Relaxed) {
             return Err(Error::new(ErrorKind::Cancelled, "cancelled", "the job was called off"));
         }
         Ok(())
+    }
+}
+
+/// Tells a job to stop when nobody waits for it any more.
+pub(super) struct StopOnDrop(pub(super) Arc<Pulse>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }
 
@@ -69,8 +83,11 @@ impl JobSink {
         let blobs = self.engine.blobs();
         blobs.put_bytes(&row.key, part.bytes).await?;
         let committed = self.engine.catalog().commit_part(&self.fence, rendition, &row).await;
-        if committed.is_err() {
-            // Nobody will ever read it; the folder as a whole goes with its rendition.
+        if let Err(error) = &committed
+            && matches!(error.kind(), ErrorKind::Fenced | ErrorKind::NotFound)
+        {
+            // Refused: nobody will ever read it. After any other error the row may be there; what is left
+            // over goes with the next attempt, or with the folder.
             let _ = blobs.delete(&row.key).await;
         }
         committed

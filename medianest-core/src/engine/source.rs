@@ -1,10 +1,13 @@
 //! Blobs as a [`ByteSource`], for code that blocks.
 
-use crate::{BlobKey, BlobStore, BlobStoreExt, ByteSource};
+use crate::{BlobKey, BlobStore, BlobStoreExt, ByteSource, Error, ErrorKind};
 use bytes::Bytes;
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 use tokio::runtime::Handle;
 
@@ -21,11 +24,24 @@ pub(super) struct BlobSource {
     runtime: Handle,
     /// Most recently used last.
     blocks: Mutex<Vec<(u64, Bytes)>>,
+    /// The store is there, and the bytes are not.
+    lost: AtomicBool,
 }
 
 impl BlobSource {
     pub(super) fn new(blobs: Arc<dyn BlobStore>, key: BlobKey, len: u64, runtime: Handle) -> Self {
-        Self { blobs, key, len, runtime, blocks: Mutex::new(Vec::new()) }
+        Self { blobs, key, len, runtime, blocks: Mutex::default(), lost: AtomicBool::new(false) }
+    }
+
+    /// The error of a processor that could not read this: bytes that are gone are no outage, and waiting
+    /// for them helps nobody.
+    pub(super) fn explain(&self, error: Error) -> Error {
+        if error.code() != "source_unreadable" || !self.lost.load(Ordering::Relaxed) {
+            return error;
+        }
+        Error::new(ErrorKind::Internal, "original_lost", "the stored bytes of the original are not there")
+            .with("key", &self.key)
+            .caused_by(error)
     }
 
     fn block(&self, index: u64) -> io::Result<Bytes> {
@@ -40,8 +56,12 @@ impl BlobSource {
         let bytes = self
             .runtime
             .block_on(self.blobs.get_bytes(&self.key, Some(start..end)))
+            .inspect_err(|error| {
+                self.lost.fetch_or(error.kind() == ErrorKind::NotFound, Ordering::Relaxed);
+            })
             .map_err(io::Error::other)?;
         if bytes.len() as u64 != end - start {
+            self.lost.store(true, Ordering::Relaxed);
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
                 "the blob is shorter than its row says",

@@ -4,7 +4,7 @@ use crate::steps::{Blobs, Bus, Processor, Steps};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use medianest_core::{
-    AssetId, Engine, MemoryBus, PageRequest, Recipe, Resize, Upload, VideoVariant,
+    Asset, AssetId, BlobStore, Engine, MemoryBus, PageRequest, Recipe, Resize, Upload, VideoVariant,
     catalog::{AssetQuery, Catalog},
     engine::EngineOptions,
 };
@@ -17,6 +17,9 @@ use std::{
 
 /// The environment variable that makes the test a child.
 pub(crate) const PLAN: &str = "MEDIANEST_CRASH_TEST_PLAN";
+
+/// What it is called whose bytes are lost.
+pub(crate) const LOST: &str = "lost";
 
 pub(crate) struct Plan {
     pub(crate) folder: PathBuf,
@@ -90,6 +93,7 @@ async fn work(plan: Plan) {
         for text in ["twin", "twin", "single", "deleted"] {
             ingest(&engine, text).await;
         }
+        lose(&engine, &plan.folder).await;
     }
     engine.worker().run_until_idle().await.unwrap();
     if plan.ingest {
@@ -108,14 +112,26 @@ async fn work(plan: Plan) {
     println!("DONE");
 }
 
-async fn ingest(engine: &Engine, text: &'static str) {
+/// Puts something in whose bytes then are lost, once, behind the engine's back; and then again.
+async fn lose(engine: &Engine, folder: &Path) {
+    let assets = engine.as_system().list(&AssetQuery::default(), &PageRequest::first()).await.unwrap().items;
+    if !assets.iter().any(|asset| asset.name == LOST) {
+        let lost = ingest(engine, LOST).await;
+        ObjectBlobs::local(folder.join("blobs")).unwrap().delete(&lost.blob.key).await.unwrap();
+    }
+    let again = ingest(engine, LOST).await;
+    println!("ACK {} {}", again.id, again.blob.sha256);
+}
+
+async fn ingest(engine: &Engine, text: &'static str) -> Asset {
     let chunks = (0..3_u8).map(move |chunk| Ok(Bytes::from(format!("{text} {chunk} "))));
     let upload = Upload::from_stream(text, stream::iter(chunks).boxed()).with_id(AssetId::new());
     let asset = engine.as_system().ingest(upload).await.unwrap();
     // Standard output is a pipe without a buffer in between: what is printed has been acknowledged.
-    if text != "deleted" {
+    if text != "deleted" && text != LOST {
         println!("ACK {} {}", asset.id, asset.blob.sha256);
     }
+    asset
 }
 
 pub(crate) fn run(plan: &str) {

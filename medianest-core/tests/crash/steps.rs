@@ -60,6 +60,7 @@ impl BlobStore for Blobs {
     }
 
     async fn head(&self, key: &BlobKey) -> Result<Option<BlobMeta>> {
+        self.1.step();
         self.0.head(key).await
     }
 

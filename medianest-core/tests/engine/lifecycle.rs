@@ -2,7 +2,10 @@
 
 use crate::support::{eager, nest, nest_with, two_pictures};
 use futures::{StreamExt, stream};
-use medianest_core::{AssetId, AssetState, Error, ErrorKind, PageRequest, Upload, catalog::AssetQuery};
+use medianest_core::{
+    AssetId, AssetState, BlobStore, BlobStoreExt, Error, ErrorKind, PageRequest, Upload, catalog::AssetQuery,
+};
+use std::sync::atomic::Ordering;
 
 #[tokio::test]
 async fn an_upload_becomes_ready_and_is_delivered() {
@@ -113,4 +116,59 @@ async fn staged_assets_are_claimed_or_expire() {
     nest.work().await;
     assert!(media.get(lost.id).await.unwrap().is_none());
     assert_eq!(media.require(id).await.unwrap().state, AssetState::Ready);
+}
+
+#[tokio::test]
+async fn lost_bytes_come_back_with_the_same_upload() {
+    let nest = nest_with(|builder| builder).await;
+    let asset = nest.put("image kept").await;
+    let media = nest.engine.as_system();
+    let find = || media.find_original(asset.library_id, &asset.blob.sha256, asset.blob.size);
+    assert_eq!(find().await.unwrap().unwrap().id, asset.id);
+    for damage in ["", "image ke"] {
+        // The asset as it is now: each repair gives it another key.
+        let key = media.require(asset.id).await.unwrap().blob.key;
+        nest.blobs.delete(&key).await.unwrap();
+        if !damage.is_empty() {
+            nest.blobs.put_bytes(&key, damage.into()).await.unwrap();
+        }
+        assert!(find().await.unwrap().is_none(), "who asks is told to bring them");
+        let again = media.ingest(Upload::from_bytes("again", "image kept")).await.unwrap();
+        for id in [asset.id, again.id] {
+            let content = media.content(id, &"content".parse().unwrap()).await.unwrap();
+            assert_eq!(&media.read_all(&content).await.unwrap()[..], b"image kept");
+        }
+        assert_eq!(find().await.unwrap().unwrap().id, asset.id);
+        let originals: Vec<_> = nest.keys().await.into_iter().filter(|key| key.starts_with("o/")).collect();
+        assert_eq!(originals, [again.blob.key.to_string()], "nothing is left of the lost ones");
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_cannot_be_looked_at_are_kept_twice() {
+    let nest = nest_with(|builder| builder).await;
+    nest.put("image kept").await;
+    nest.blobs.faults.blind.store(true, Ordering::SeqCst);
+    let media = nest.engine.as_system();
+    let error = media.ingest(Upload::from_bytes("again", "image kept")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(nest.keys().await.iter().filter(|key| key.starts_with("o/")).count(), 2);
+}
+
+#[tokio::test]
+async fn what_cannot_be_deleted_stops_nothing_else() {
+    let nest = nest_with(|builder| builder.options(eager()).recipe(two_pictures())).await;
+    let media = nest.engine.as_system();
+    let (first, second) = (nest.put("image one").await, nest.put("image two").await);
+    *nest.blobs.faults.stuck.lock().unwrap() = Some(first.blob.key.to_string());
+    for id in [first.id, second.id] {
+        media.trash(id).await.unwrap();
+        media.delete(id).await.unwrap();
+    }
+    let error = nest.engine.housekeeping().once().await.unwrap_err();
+    assert_eq!(error.message(), "the bytes are held");
+    assert_eq!(nest.keys().await, [first.blob.key.to_string()]);
+    *nest.blobs.faults.stuck.lock().unwrap() = None;
+    nest.work().await;
+    assert!(nest.keys().await.is_empty());
 }

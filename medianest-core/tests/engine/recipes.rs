@@ -1,7 +1,7 @@
 //! Fingerprints decide what is stale.
 
 use crate::support::{eager, nest_with, two_pictures};
-use medianest_core::{AssetState, Engine, MediaProcessor, RenditionState, Resize};
+use medianest_core::{AssetState, Engine, MediaProcessor, RenditionState, Resize, Upload};
 use std::sync::{Arc, atomic::Ordering};
 
 #[tokio::test]
@@ -69,4 +69,26 @@ async fn reprocessing_reads_and_renders_anew() {
     nest.work().await;
     assert_eq!(nest.rendered(), ["big", "small"]);
     assert_eq!(media.require(asset.id).await.unwrap().state, AssetState::Ready);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recipe_that_changes_meanwhile_is_followed() {
+    let nest = nest_with(|builder| builder.options(eager()).recipe(two_pictures())).await;
+    let media = nest.engine.as_system();
+    let asset = media.ingest(Upload::from_bytes("a", "image a")).await.unwrap();
+    let (runtime, other) = (tokio::runtime::Handle::current(), media.clone());
+    *nest.processor.on_plan.lock().unwrap() = Some(Box::new(move || {
+        // The old recipe has been read; nobody who applies the new one finds facts yet.
+        let replacing = std::thread::spawn(move || {
+            let changed = two_pictures().image("big", Resize::fit(900, 900).webp(80)).unwrap();
+            runtime.block_on(async {
+                other.set_recipe(asset.library_id, &changed).await.unwrap();
+                assert_eq!(other.apply_recipe(asset.library_id).await.unwrap().declared, 0);
+            });
+        });
+        replacing.join().unwrap();
+    }));
+    nest.work().await;
+    let applied = media.apply_recipe(asset.library_id).await.unwrap();
+    assert_eq!((applied.fresh, applied.declared), (2, 0), "it was made by the recipe of before");
 }

@@ -1,11 +1,14 @@
 //! Nobody sees or does what they may not.
 
 use crate::support::{nest, nest_with};
+use futures::{StreamExt, stream};
 use medianest_core::{
-    Action, Authorizer, Error, ErrorKind, Media, MemberRole, PageRequest, Principal, Resource, TenantId,
-    Upload, Visibility,
-    catalog::{AssetQuery, SearchQuery},
+    Action, AssetId, Authorizer, Clock, Engine, Error, ErrorKind, Media, MediaProcessor, MemberRole,
+    NewEvent, PageRequest, Principal, Resource, Result, SystemClock, TenantId, Upload, Visibility,
+    catalog::{AssetQuery, Catalog, SearchQuery},
+    engine::MembershipAuthorizer,
 };
+use std::sync::{Arc, Mutex};
 
 async fn titles(media: &Media) -> usize {
     let listed = media.list(&AssetQuery::default(), &PageRequest::first()).await.unwrap().items.len();
@@ -104,4 +107,71 @@ async fn queues_are_for_operators() {
     let user = nest.engine.acting_as(Principal::user("ann"));
     assert_eq!(user.queues().await.unwrap_err().kind(), ErrorKind::Forbidden);
     assert_eq!(nest.engine.acting_as(Principal::admin("root")).queues().await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn an_upload_ends_with_the_right_to_it() {
+    let nest = nest().await;
+    let owner = nest.engine.acting_as(Principal::user("ann"));
+    let guest = nest.engine.acting_as(Principal::user("bob"));
+    let library = owner.create_library("Holidays").await.unwrap().id;
+    owner.put_member(library, "bob", MemberRole::Contributor).await.unwrap();
+    let removing = owner.clone();
+    let body = stream::once(async move {
+        removing.remove_member(library, "bob").await?;
+        Ok("image x".into())
+    });
+    let upload = Upload::from_stream("a.jpg", body.boxed()).into_library(library);
+    assert_eq!(guest.ingest(upload).await.unwrap_err().code(), "library_not_found");
+    assert_eq!(titles(&owner).await, 0);
+    assert!(nest.keys().await.is_empty());
+}
+
+/// Restores an asset while somebody is being allowed to delete it.
+#[derive(Debug)]
+struct Restoring {
+    members: MembershipAuthorizer,
+    catalog: Arc<dyn Catalog>,
+    asset: Mutex<Option<AssetId>>,
+}
+
+#[async_trait::async_trait]
+impl Authorizer for Restoring {
+    async fn authorize(&self, principal: &Principal, action: Action, resource: &Resource) -> Result<()> {
+        let asset = self.asset.lock().unwrap().take();
+        if let (Some(asset), Resource::Library(library)) = (asset, resource) {
+            let (all, at) = (Visibility::all(principal.tenant), SystemClock.now());
+            let data = serde_json::json!({});
+            let event = NewEvent::in_library(principal.tenant, *library, "asset.restored", at, data);
+            self.catalog.set_trashed(&all, asset, false, event).await?;
+        }
+        self.members.authorize(principal, action, resource).await
+    }
+
+    async fn visibility(&self, principal: &Principal) -> Result<Visibility> {
+        self.members.visibility(principal).await
+    }
+}
+
+#[tokio::test]
+async fn what_was_restored_meanwhile_is_not_said_to_be_deleted() {
+    let nest = nest().await;
+    let asset = nest.put("image x").await;
+    nest.engine.as_system().trash(asset.id).await.unwrap();
+    let restoring = Restoring {
+        members: MembershipAuthorizer::new(nest.catalog.clone()),
+        catalog: nest.catalog.clone(),
+        asset: Mutex::new(Some(asset.id)),
+    };
+    let processor: Arc<dyn MediaProcessor> = nest.processor.clone();
+    let engine = Engine::builder()
+        .catalog(nest.catalog.clone())
+        .blobs(nest.blobs.clone())
+        .processor(processor)
+        .authorizer(restoring)
+        .build()
+        .unwrap();
+    let refused = engine.as_system().delete(asset.id).await.unwrap_err();
+    assert_eq!(refused.code(), "asset_not_trashed");
+    assert_eq!(nest.engine.as_system().require(asset.id).await.unwrap().trashed_at, None);
 }

@@ -1,7 +1,10 @@
 //! Workers: shutdown, resumption, cancelling.
 
 use crate::support::{eager, nest, nest_with};
-use medianest_core::{AssetState, JobKind, JobState, PageRequest, Upload, catalog::JobQuery};
+use medianest_core::{
+    AssetState, ErrorKind, JobKind, JobState, PageRequest, Upload,
+    catalog::{Claim, JobQuery},
+};
 use std::{sync::atomic::Ordering, time::Duration};
 use tokio_util::sync::CancellationToken;
 
@@ -61,4 +64,99 @@ async fn a_deleted_asset_is_not_rendered() {
     nest.work().await;
     assert!(nest.rendered().is_empty());
     assert!(nest.keys().await.is_empty());
+}
+
+/// Waits until something is so; that it never is fails the test.
+async fn until<F: Future<Output = bool>>(mut so: impl FnMut() -> F) {
+    let waiting = async {
+        while !so().await {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("it never came to that");
+}
+
+#[tokio::test]
+async fn a_worker_that_is_dropped_lets_its_jobs_go() {
+    let mut options = eager();
+    options.lease = Duration::from_millis(30);
+    let nest = nest_with(|builder| builder.options(options)).await;
+    let media = nest.engine.as_system();
+    nest.processor.hang.store(1, Ordering::SeqCst);
+    let asset = media.ingest(Upload::from_bytes("a.jpg", "image x")).await.unwrap();
+    let running = tokio::spawn(nest.engine.worker().run());
+    let rendering = || nest.processor.rendering.load(Ordering::SeqCst);
+    until(|| async { rendering() > 0 }).await;
+    running.abort();
+    until(|| async { rendering() == 0 }).await;
+    until(|| async { nest.catalog.expired_leases(10).await.unwrap().len() == 1 }).await;
+    nest.processor.hang.store(0, Ordering::SeqCst);
+    until(|| async { nest.work().await == 0 }).await;
+    assert_eq!(media.require(asset.id).await.unwrap().state, AssetState::Ready);
+}
+
+#[tokio::test]
+async fn work_until_idle_ends_when_it_is_told_to() {
+    let nest = nest().await;
+    nest.processor.hang.store(1, Ordering::SeqCst);
+    nest.engine.as_system().ingest(Upload::from_bytes("a.jpg", "image x")).await.unwrap();
+    let stop = CancellationToken::new();
+    let working = tokio::spawn(nest.engine.worker().shutdown(stop.clone()).run_until_idle());
+    until(|| async { nest.processor.rendering.load(Ordering::SeqCst) > 0 }).await;
+    stop.cancel();
+    let done = tokio::time::timeout(Duration::from_secs(30), working).await.expect("it goes on for ever");
+    assert_eq!(done.unwrap().unwrap(), 2);
+}
+
+/// After the machine slept all leases have run out, also of those who live.
+#[tokio::test]
+async fn a_worker_is_lost_when_it_is_silent_twice() {
+    let mut options = eager();
+    options.lease = Duration::from_secs(3600);
+    let nest = nest_with(|builder| builder.options(options)).await;
+    let media = nest.engine.as_system();
+    let gone = media.ingest(Upload::from_bytes("a", "image gone")).await.unwrap();
+    media.trash(gone.id).await.unwrap();
+    media.delete(gone.id).await.unwrap();
+    let claim = Claim {
+        worker: String::from("asleep"),
+        kinds: JobKind::ALL.to_vec(),
+        ids: None,
+        limit: 1,
+        lease: Duration::ZERO,
+    };
+    media.ingest(Upload::from_bytes("b", "image b")).await.unwrap();
+    let claimed = nest.catalog.claim(&claim).await.unwrap().remove(0);
+    let crashes = || async { media.job(claimed.id).await.unwrap().crashes };
+
+    let housekeeping = tokio::spawn(nest.engine.housekeeping().run());
+    // Deleting the bytes takes more commands than taking the job, which began before.
+    until(|| async { nest.keys().await.len() == 1 }).await;
+    assert_eq!(crashes().await, 0, "it was given up at the first look");
+    housekeeping.abort();
+
+    options = eager();
+    options.lease = Duration::from_millis(10);
+    let quick = medianest_core::Engine::builder()
+        .catalog(nest.catalog.clone())
+        .blobs(nest.blobs.clone())
+        .processor(crate::support::Scripted::default())
+        .options(options)
+        .build()
+        .unwrap();
+    let housekeeping = tokio::spawn(quick.housekeeping().run());
+    until(|| async { crashes().await == 1 }).await;
+    housekeeping.abort();
+}
+
+#[tokio::test]
+async fn a_part_whose_row_may_be_there_keeps_its_bytes() {
+    let mut options = eager();
+    options.lease = Duration::from_millis(3);
+    let nest = nest_with(|builder| builder.options(options).recipe(crate::support::two_pictures())).await;
+    nest.engine.as_system().ingest(Upload::from_bytes("a.jpg", "image x")).await.unwrap();
+    *nest.blobs.faults.close_after_part.lock().unwrap() = Some(nest.catalog.clone());
+    let error = nest.engine.worker().run_until_idle().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(nest.keys().await.iter().filter(|key| key.starts_with("r/")).count(), 1);
 }

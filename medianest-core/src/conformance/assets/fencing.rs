@@ -2,7 +2,7 @@
 
 use crate::{
     AssetId, AssetState, ErrorKind, Fence, JobKind, RenditionId, Result,
-    catalog::{AfterFailure, Declared, FailedAttempt},
+    catalog::{AfterFailure, Counted, Declared, FailedAttempt},
     conformance::{assert_fails, fixture::*},
 };
 use std::{fmt::Debug, time::Duration};
@@ -48,8 +48,13 @@ async fn assert_fenced(store: &Store, asset: AssetId, fence: &Fence, renditions:
         AfterFailure::RetryAfter(Duration::ZERO),
         AfterFailure::GiveUp { asset: AssetState::Quarantined, event: Some(told("asset.late")) },
     ] {
-        for crashed in [false, true] {
-            let failed = FailedAttempt { failure: failure("late"), crashed, next: next.clone() };
+        for counted in [Counted::Failure, Counted::Crash, Counted::Nothing] {
+            let failed = FailedAttempt {
+                failure: failure("late"),
+                counted,
+                only_expired: counted == Counted::Crash,
+                next: next.clone(),
+            };
             refused(store.fail(fence, failed).await);
         }
     }
@@ -68,7 +73,8 @@ pub async fn a_late_attempt_changes_nothing(store: Store) {
     assert_eq!(expired.iter().map(|job| job.fence()).collect::<Vec<_>>(), [first.fence()]);
     let crash = FailedAttempt {
         failure: failure("lease_expired"),
-        crashed: true,
+        counted: Counted::Crash,
+        only_expired: true,
         next: AfterFailure::RetryAfter(Duration::ZERO),
     };
     store.fail(&first.fence(), crash).await.unwrap();

@@ -269,6 +269,50 @@ pub async fn a_writer_whose_intent_was_taken_commits_nothing(store: Store) {
     assert_eq!(count(&store, event_kinds::ASSET_CREATED).await, 0);
 }
 
+/// Who stands on the blob stands on the new bytes; the intent is that of the lost ones.
+pub async fn lost_bytes_are_replaced(store: Store) {
+    let library = library(&store).await;
+    let lost = add(&store, library, 7).await;
+    let new = new_asset(library, 7);
+    assert!(ingest(&store, new.clone()).await.redundant);
+    assert!(store.repair_blob(&intent_of(&new), &lost.blob).await.unwrap());
+    for id in [lost.id, new.id] {
+        let blob = get(&store, id).await.blob;
+        assert_eq!((blob.id, blob.key, blob.sha256), (lost.blob.id, new.blob.key.clone(), lost.blob.sha256));
+    }
+    store.extend_intent(new.intent, Duration::ZERO).await.unwrap();
+    let swept = crate::catalog::Intent { key: lost.blob.key.clone(), ..intent_of(&new) };
+    assert_eq!(store.take_expired_intents(10, HOUR).await.unwrap(), [swept]);
+    // Whose bytes are about to be swept gives them to nobody.
+    let late = store.repair_blob(&intent_of(&new), &get(&store, new.id).await.blob).await;
+    assert_fails(late, ErrorKind::Gone, "intent_expired");
+}
+
+/// However many bring the same at the same time; the others keep their own intents.
+pub async fn lost_bytes_are_replaced_once(store: Store) {
+    let library = library(&store).await;
+    let lost = add(&store, library, 7).await.blob;
+    let repairs = (0..6).map(|_| {
+        let (store, new, lost) = (store.clone(), new_asset(library, 7), lost.clone());
+        tokio::spawn(async move {
+            assert!(ingest(&store, new.clone()).await.redundant);
+            (store.repair_blob(&intent_of(&new), &lost).await.unwrap(), new)
+        })
+    });
+    let repairs: Vec<_> = join_all(repairs).await.into_iter().map(Result::unwrap).collect();
+    let winners: Vec<_> = repairs.iter().filter(|(repaired, _)| *repaired).collect();
+    assert_eq!(winners.len(), 1);
+    assert_eq!(get(&store, winners[0].1.id).await.blob.key, winners[0].1.blob.key);
+    let keys: BTreeSet<_> = {
+        for (_, new) in &repairs {
+            store.extend_intent(new.intent, Duration::ZERO).await.unwrap();
+        }
+        store.take_expired_intents(10, HOUR).await.unwrap().into_iter().map(|intent| intent.key).collect()
+    };
+    assert!(keys.contains(&lost.key) && !keys.contains(&winners[0].1.blob.key));
+    assert_eq!(keys.len(), 6);
+}
+
 /// Of the same library, visible, not in the trash, the same in size.
 pub async fn an_original_is_found_by_its_bytes(store: Store) {
     let (library, other) = (library(&store).await, library(&store).await);

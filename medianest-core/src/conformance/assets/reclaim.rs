@@ -87,3 +87,28 @@ pub async fn renditions_go_with_their_folders(store: Store) {
     assert!(store.list_parts(ids[0]).await.unwrap().is_empty());
     assert!(store.begin_purge(10).await.unwrap().is_empty());
 }
+
+/// It comes again after the others, and blobs and renditions do not wait for each other.
+pub async fn what_cannot_be_purged_is_in_nobodys_way(store: Store) {
+    let (asset, fence, ids) = rendering(&store, &["small!"]).await;
+    make(&store, &fence, ids[0]).await;
+    let blob = get(&store, asset).await.blob.id;
+    store.delete_asset(TENANT, asset, None, Duration::ZERO, told("d")).await.unwrap();
+    let (library, mut blobs) = (library(&store).await, vec![blob.as_uuid()]);
+    for seed in 10..13 {
+        let asset = add(&store, library, seed).await;
+        store.delete_asset(TENANT, asset.id, None, Duration::ZERO, told("d")).await.unwrap();
+        blobs.push(asset.blob.id.as_uuid());
+    }
+    a_moment().await;
+    let mut came = Vec::new();
+    for _ in 0..4 {
+        let purges = store.begin_purge(2).await.unwrap();
+        assert!(purges.iter().any(|purge| id_of(purge) == ids[0].as_uuid()), "{purges:?}");
+        came.extend(purges.iter().map(id_of).filter(|id| *id != ids[0].as_uuid()));
+        a_moment().await;
+    }
+    came.sort();
+    blobs.sort();
+    assert_eq!(came, blobs);
+}

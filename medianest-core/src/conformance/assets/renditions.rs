@@ -311,6 +311,23 @@ pub async fn what_cannot_be_read_again_stays_as_it_was(store: Store) {
     assert_eq!(store.search(&all(), &query, &page(10, None)).await.unwrap().items.len(), 1);
 }
 
+/// `version_mismatch`: somebody replaced the recipe since it was read. Nothing is recorded.
+pub async fn facts_of_another_recipe_are_refused(store: Store) {
+    let library = library(&store).await;
+    let asset = add(&store, library, 1).await.id;
+    let understand = claim_one(&store, JobKind::Understand).await;
+    let (_, old) = store.get_recipe(TENANT, library).await.unwrap().unwrap();
+    let new = store.set_recipe(TENANT, library, &crate::Recipe::empty(), told("r")).await.unwrap();
+    let by = |version| Understood { recipe_version: Some(version), ..understood(declare(asset, &["a!"])) };
+    let refused = store.record_facts(&understand.fence(), by(old)).await;
+    assert_fails(refused, ErrorKind::PreconditionFailed, "version_mismatch");
+    assert_eq!(get(&store, asset).await.facts, None);
+    assert!(store.list_renditions(asset).await.unwrap().is_empty());
+    assert_eq!(job(&store, understand.id).await.state, JobState::Running);
+    store.record_facts(&understand.fence(), by(new)).await.unwrap();
+    assert_eq!(store.list_renditions(asset).await.unwrap().len(), 1);
+}
+
 /// `asset_not_found`.
 pub async fn nothing_is_declared_for_a_missing_asset(store: Store) {
     let nobody = AssetId::new();

@@ -1,5 +1,5 @@
 use crate::sql::Conn;
-use medianest_core::{Error, ErrorKind, IntentId, Result, TenantId, catalog::Intent};
+use medianest_core::{Blob, Error, ErrorKind, IntentId, Result, TenantId, catalog::Intent};
 use std::time::Duration;
 
 /// The error of a writer whose intent was taken over or never was.
@@ -58,4 +58,18 @@ pub(super) async fn lock(conn: &mut Conn<'_>, tenant: TenantId, id: IntentId) ->
         args![id, tenant],
     );
     found.await?.map(drop).ok_or_else(|| expired(id))
+}
+
+/// Exchanges the bytes of a blob, which are lost, for those of an intent.
+pub(super) async fn repair(conn: &mut Conn<'_>, intent: &Intent, lost: &Blob) -> Result<bool> {
+    lock(conn, intent.tenant, intent.id).await?;
+    let repaired = conn.run(
+        "UPDATE medianest_blobs SET key = $4 WHERE id = $1 AND tenant = $2 AND key = $3 AND state <> 'purging'",
+        args![lost.id, intent.tenant, &lost.key, &intent.key],
+    );
+    if repaired.await? == 0 {
+        return Ok(false);
+    }
+    conn.run("UPDATE medianest_intents SET key = $2 WHERE id = $1", args![intent.id, &lost.key]).await?;
+    Ok(true)
 }

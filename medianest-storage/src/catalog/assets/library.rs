@@ -5,8 +5,8 @@ use super::super::{
 };
 use crate::sql::{Conn, Query, Row};
 use medianest_core::{
-    Audience, Error, ErrorKind, EventId, Library, LibraryId, MemberRole, NewEvent, Page, PageRequest, Recipe,
-    Result, TenantId, Visibility, catalog::NewLibrary,
+    AssetId, Audience, Error, ErrorKind, EventId, Library, LibraryId, MemberRole, NewEvent, Page,
+    PageRequest, Recipe, Result, TenantId, Visibility, catalog::NewLibrary,
 };
 
 const BY_NAME: u8 = b'l';
@@ -147,6 +147,20 @@ pub(super) async fn get_recipe(
     let Some(row) = row.await? else { return Ok(None) };
     let mut columns = row.columns();
     Ok(Some((columns.json()?, columns.get()?)))
+}
+
+/// Keeps the recipe of an asset's library as it is until the command is done.
+///
+/// # Errors
+/// `version_mismatch` when it is not this version.
+pub(super) async fn hold_recipe(conn: &mut Conn<'_>, asset: AssetId, version: i64) -> Result<()> {
+    let present = conn.one(
+        sql!("SELECT recipe_version FROM medianest_libraries \
+              WHERE id = (SELECT library_id FROM medianest_assets WHERE id = $1)" LOCK_SHARED),
+        args![asset],
+    );
+    let present = present.await?.ok_or_else(|| Error::not_found("asset", asset))?.value()?;
+    check_version(present, Some(version))
 }
 
 pub(super) async fn set_recipe(

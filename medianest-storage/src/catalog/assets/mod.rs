@@ -15,14 +15,14 @@ mod understand;
 #[cfg(feature = "postgres")]
 pub(crate) use asset::attach;
 pub(super) use asset::{lock as lock_asset, read_columns as read_asset};
-pub(super) use settle::set_state;
+pub(super) use settle::{set_state, settle};
 
 use super::{Backend, SqlCatalog};
 use async_trait::async_trait;
 use futures::FutureExt;
 use medianest_core::{
-    Asset, AssetId, Fence, IntentId, Library, LibraryId, Member, MemberRole, NewEvent, Page, PageRequest,
-    Part, Recipe, Rendition, RenditionId, Result, Sha256, TenantId, VariantName, Visibility,
+    Asset, AssetId, Blob, Fence, IntentId, Library, LibraryId, Member, MemberRole, NewEvent, Page,
+    PageRequest, Part, Recipe, Rendition, RenditionId, Result, Sha256, TenantId, VariantName, Visibility,
     catalog::{
         AssetCatalog, AssetChange, AssetQuery, Declared, FinishedRendition, Ingested, Intent, NewAsset,
         NewLibrary, Purge, Settled, Understood,
@@ -154,6 +154,13 @@ impl<B: Backend> AssetCatalog for SqlCatalog<B> {
 
     async fn commit_ingest(&self, ingest: NewAsset) -> Result<Ingested> {
         self.write(ingest, |c, new| ingest::commit(c, new).boxed()).await
+    }
+
+    async fn repair_blob(&self, intent: &Intent, lost: &Blob) -> Result<bool> {
+        self.write((intent.clone(), lost.clone()), |c, (intent, lost)| {
+            intent::repair(c, intent, lost).boxed()
+        })
+        .await
     }
 
     async fn find_original(

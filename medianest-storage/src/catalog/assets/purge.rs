@@ -15,9 +15,12 @@ pub(super) async fn begin(conn: &mut Conn<'_>, limit: u32) -> Result<Vec<Purge>>
         args![limit],
     )
     .await?;
+    // What is returned goes to the back of its row. No more than half of it are blobs, unless there is
+    // nothing else: neither is in the way of the other.
     let blobs = conn.all(
-        "SELECT id, key FROM medianest_blobs WHERE state = 'purging' ORDER BY id LIMIT $1",
-        args![limit],
+        sql!("UPDATE medianest_blobs SET purge_after = " NOW " WHERE id IN (SELECT id FROM medianest_blobs \
+              WHERE state = 'purging' ORDER BY purge_after, id LIMIT $1" SKIP_LOCKED ") RETURNING id, key"),
+        args![limit.div_ceil(2)],
     );
     let mut purges = Vec::new();
     for row in blobs.await? {
@@ -25,16 +28,16 @@ pub(super) async fn begin(conn: &mut Conn<'_>, limit: u32) -> Result<Vec<Purge>>
         purges.push(Purge::Blob { id: columns.get()?, key: columns.get()? });
     }
     let renditions = conn.all(
-        "SELECT tenant, id FROM medianest_renditions WHERE state = 'tombstoned' AND purging = TRUE \
-         ORDER BY purge_after LIMIT $1",
-        args![limit],
+        sql!("UPDATE medianest_renditions SET purge_after = " NOW " WHERE id IN (SELECT id FROM \
+              medianest_renditions WHERE state = 'tombstoned' AND purging = TRUE \
+              ORDER BY purge_after, id LIMIT $1" SKIP_LOCKED ") RETURNING tenant, id"),
+        args![limit - u32::try_from(purges.len()).unwrap_or(limit)],
     );
     for row in renditions.await? {
         let mut columns = row.columns();
         let (tenant, id): (TenantId, RenditionId) = (columns.get()?, columns.get()?);
         purges.push(Purge::Rendition { id, folder: BlobKey::rendition(tenant, id) });
     }
-    purges.truncate(limit as usize);
     Ok(purges)
 }
 

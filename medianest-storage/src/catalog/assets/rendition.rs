@@ -126,7 +126,7 @@ pub(super) async fn commit_part(
     rendition: RenditionId,
     part: &Part,
 ) -> Result<()> {
-    jobs::lock_fence(conn, fence).await?;
+    let job = jobs::lock_fence(conn, fence).await?;
     let tenant = lock_pending(conn, fence, rendition).await?;
     let added = conn
         .run(
@@ -141,6 +141,9 @@ pub(super) async fn commit_part(
             args![rendition, part.size],
         )
         .await?;
+        if job.crashes > 0 {
+            jobs::forget_crashes(conn, fence.job).await?;
+        }
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use medianest_core::{
 
 /// Brings an asset, which the caller has locked, to what its required renditions say: `ready` once all
 /// are there, `failed` when one failed and none is pending. What is `ready` or `quarantined` stays.
-pub(super) async fn settle(
+pub(in super::super) async fn settle(
     conn: &mut Conn<'_>,
     asset: AssetId,
     state: AssetState,

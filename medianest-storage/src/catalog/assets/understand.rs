@@ -1,24 +1,33 @@
 use super::{
     super::{events, jobs, search},
     asset,
-    library::to_json,
+    library::{self, to_json},
     rendition, settle,
 };
 use crate::sql::Conn;
 use medianest_core::{
-    AssetId, AssetState, Error, Fence, Result, TenantId,
+    AssetId, AssetState, Error, ErrorKind, Fence, Result, TenantId,
     catalog::{Declared, Settled, Understood},
 };
 
 pub(super) async fn record(conn: &mut Conn<'_>, fence: &Fence, understood: &Understood) -> Result<Settled> {
-    let job = jobs::lock_fence(conn, fence).await?;
     // Without an asset there is nothing to record on: it was deleted, and the job called off.
-    let asset = job.asset_id.ok_or_else(Error::fenced)?;
+    let asset = jobs::check_fence(conn, fence).await?.asset_id.ok_or_else(Error::fenced)?;
+    // Jobs first, then the asset: the order that all commands lock in.
+    jobs::lock_of(conn, asset).await?;
+    let job = jobs::lock_fence(conn, fence).await?;
+    if job.called_off {
+        return Err(Error::new(ErrorKind::Cancelled, "cancelled", "the job was called off"));
+    }
     let state = asset::lock(conn, asset).await?.ok_or_else(Error::fenced)?;
+    if let Some(version) = understood.recipe_version {
+        library::hold_recipe(conn, asset, version).await?;
+    }
     store(conn, asset, understood).await?;
 
     let declared = &understood.declared;
-    rendition::replace_open(conn, asset, None).await?;
+    let replaced = rendition::replace_open(conn, asset, None).await?;
+    jobs::call_off_idle(conn, &replaced).await?;
     rendition::insert(conn, job.tenant, asset, declared).await?;
     jobs::insert(conn, &declared.jobs).await?;
     jobs::finish(conn, fence).await?;

@@ -2,11 +2,11 @@ use super::{super::assets, super::events, fence::lock_fence};
 use crate::sql::{Conn, Query, Row, groups};
 use medianest_core::{
     AssetId, AssetState, Error, Failure, Fence, JobId, NewEvent, Result,
-    catalog::{AfterFailure, FailedAttempt},
+    catalog::{AfterFailure, Counted, FailedAttempt},
 };
 use std::collections::HashSet;
 
-/// Ends a job as done.
+/// Ends a job as done, or as cancelled when it was called off meanwhile.
 pub(in super::super) async fn finish(conn: &mut Conn<'_>, fence: &Fence) -> Result<()> {
     end(conn, fence, "done").await
 }
@@ -17,8 +17,9 @@ pub(super) async fn end_cancelled(conn: &mut Conn<'_>, fence: &Fence) -> Result<
 
 async fn end(conn: &mut Conn<'_>, fence: &Fence, state: &str) -> Result<()> {
     let ended = conn.run(
-        sql!("UPDATE medianest_jobs SET state = $3, finished_at = " NOW ", lease_until = NULL, \
-              worker = NULL, progress = CASE $3 WHEN 'done' THEN 1 ELSE progress END \
+        sql!("UPDATE medianest_jobs SET finished_at = " NOW ", lease_until = NULL, worker = NULL, \
+              state = CASE WHEN $3 = 'done' AND called_off THEN 'cancelled' ELSE $3 END, \
+              progress = CASE WHEN $3 = 'done' AND NOT called_off THEN 1 ELSE progress END \
               WHERE id = $1 AND attempt = $2 AND state = 'running'"),
         args![fence.job, fence.attempt, state],
     );
@@ -35,8 +36,9 @@ pub(super) async fn finish_many(conn: &mut Conn<'_>, fences: &[Fence]) -> Result
     for group in groups(rows) {
         let mut query = Query::new(conn.dialect(), "WITH fences (job, token) AS (VALUES ");
         query.rows("$, $", group).push(sql!(
-            ") UPDATE medianest_jobs SET state = 'done', finished_at = " NOW ", lease_until = NULL, \
-             worker = NULL, progress = 1 FROM fences \
+            ") UPDATE medianest_jobs SET finished_at = " NOW ", lease_until = NULL, worker = NULL, \
+             state = CASE WHEN called_off THEN 'cancelled' ELSE 'done' END, \
+             progress = CASE WHEN called_off THEN progress ELSE 1 END FROM fences \
              WHERE id = job AND attempt = token AND state = 'running' RETURNING id, attempt"
         ));
         for row in query.all(conn).await? {
@@ -61,12 +63,19 @@ pub(super) async fn release(conn: &mut Conn<'_>, fence: &Fence) -> Result<()> {
 
 pub(super) async fn fail(conn: &mut Conn<'_>, fence: &Fence, failed: &FailedAttempt) -> Result<()> {
     let job = lock_fence(conn, fence).await?;
+    if failed.only_expired && !job.expired {
+        return Err(Error::fenced());
+    }
     let failure = &failed.failure;
+    let (failures, crashes) = match failed.counted {
+        Counted::Failure => (1, 0),
+        Counted::Crash => (0, 1),
+        Counted::Nothing => (0, 0),
+    };
     conn.run(
-        "UPDATE medianest_jobs SET failure_code = $2, failure_message = $3, \
-         failures = failures + CASE WHEN $4 THEN 0 ELSE 1 END, \
-         crashes = crashes + CASE WHEN $4 THEN 1 ELSE 0 END WHERE id = $1",
-        args![fence.job, &failure.code, &failure.message, failed.crashed],
+        "UPDATE medianest_jobs SET failure_code = $2, failure_message = $3, failures = failures + $4, \
+         crashes = crashes + $5 WHERE id = $1",
+        args![fence.job, &failure.code, &failure.message, failures, crashes],
     )
     .await?;
     match &failed.next {
@@ -99,12 +108,7 @@ async fn give_up(
         Some(asset) => assets::lock_asset(conn, asset).await?,
         None => None,
     };
-    conn.run(
-        "UPDATE medianest_renditions SET state = 'failed', failure_code = $2, failure_message = $3 \
-         WHERE job_id = $1 AND state = 'pending'",
-        args![job, &failure.code, &failure.message],
-    )
-    .await?;
+    fail_renditions(conn, job, failure).await?;
     if let (Some(asset), Some(present)) = (asset, present)
         && !present.is_settled()
     {
@@ -112,6 +116,17 @@ async fn give_up(
         events::emit(conn, event.map(std::slice::from_ref).unwrap_or_default()).await?;
     }
     Ok(())
+}
+
+/// What a job had still to make comes to nothing.
+pub(super) async fn fail_renditions(conn: &mut Conn<'_>, job: JobId, failure: &Failure) -> Result<()> {
+    conn.run(
+        "UPDATE medianest_renditions SET state = 'failed', failure_code = $2, failure_message = $3 \
+         WHERE job_id = $1 AND state = 'pending'",
+        args![job, &failure.code, &failure.message],
+    )
+    .await
+    .map(drop)
 }
 
 /// Calls off all jobs of an asset: queued ones at once, running ones at their next heartbeat.

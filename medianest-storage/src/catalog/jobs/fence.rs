@@ -1,39 +1,56 @@
 use crate::sql::{Conn, Sql};
-use medianest_core::{AssetId, Error, Fence, Result, TenantId};
+use medianest_core::{AssetId, Error, Fence, JobId, Result, TenantId};
 use std::time::Duration;
 
 /// What a fenced command works on.
 pub(in super::super) struct Fenced {
     pub(in super::super) tenant: TenantId,
     pub(in super::super) asset_id: Option<AssetId>,
-    pub(super) called_off: bool,
+    pub(in super::super) called_off: bool,
+    /// How often it crashed since it last came forward.
+    pub(in super::super) crashes: u32,
+    /// Whether the lease has run out.
+    pub(super) expired: bool,
 }
 
-const RUNNING: &str = "SELECT tenant, asset_id, called_off FROM medianest_jobs \
-                       WHERE id = $1 AND attempt = $2 AND state = 'running'";
+macro_rules! fenced {
+    ($($lock:tt)?) => {
+        sql!("SELECT tenant, asset_id, called_off, crashes, lease_until <= " NOW " FROM medianest_jobs \
+              WHERE id = $1 AND attempt = $2 AND state = 'running'" $($lock)?)
+    };
+}
 
 /// Keeps the job with this attempt until the command is done.
 ///
 /// # Errors
 /// `Fenced`.
 pub(in super::super) async fn lock_fence(conn: &mut Conn<'_>, fence: &Fence) -> Result<Fenced> {
-    let locking = sql!("SELECT tenant, asset_id, called_off FROM medianest_jobs \
-                        WHERE id = $1 AND attempt = $2 AND state = 'running'" LOCK);
-    find(conn, locking, fence).await
+    find(conn, fenced!(LOCK), fence).await
 }
 
 /// Checks that the attempt has the job.
 ///
 /// # Errors
 /// `Fenced`.
-pub(in super::super) async fn check_fence(conn: &mut Conn<'_>, fence: &Fence) -> Result<()> {
-    find(conn, RUNNING.into(), fence).await.map(drop)
+pub(in super::super) async fn check_fence(conn: &mut Conn<'_>, fence: &Fence) -> Result<Fenced> {
+    find(conn, fenced!(), fence).await
 }
 
 async fn find(conn: &mut Conn<'_>, sql: Sql, fence: &Fence) -> Result<Fenced> {
     let row = conn.one(sql, args![fence.job, fence.attempt]).await?.ok_or_else(Error::fenced)?;
     let mut columns = row.columns();
-    Ok(Fenced { tenant: columns.get()?, asset_id: columns.maybe()?, called_off: columns.get()? })
+    Ok(Fenced {
+        tenant: columns.get()?,
+        asset_id: columns.maybe()?,
+        called_off: columns.get()?,
+        crashes: columns.get()?,
+        expired: columns.get()?,
+    })
+}
+
+/// A job that comes forward is not what kills its workers.
+pub(in super::super) async fn forget_crashes(conn: &mut Conn<'_>, job: JobId) -> Result<()> {
+    conn.run("UPDATE medianest_jobs SET crashes = 0 WHERE id = $1", args![job]).await.map(drop)
 }
 
 /// Locks all jobs of an asset, always in the same order.

@@ -1,6 +1,12 @@
-use super::{super::assets, end, list};
+use super::{
+    super::{assets, events},
+    end, list,
+};
 use crate::sql::Conn;
-use medianest_core::{AssetState, Error, Job, JobId, JobKind, JobState, Result, TenantId};
+use medianest_core::{
+    AssetId, AssetState, Error, Failure, Job, JobId, JobKind, JobState, Result, TenantId,
+    catalog::SettledEvents,
+};
 use std::time::Duration;
 
 /// A job that nobody else changes until the command is done.
@@ -10,10 +16,38 @@ async fn lock(conn: &mut Conn<'_>, tenant: TenantId, id: JobId) -> Result<JobSta
     row.await?.ok_or_else(|| Error::not_found("job", id))?.columns().word(JobState::parse)
 }
 
-pub(super) async fn cancel(conn: &mut Conn<'_>, tenant: TenantId, id: JobId) -> Result<bool> {
-    let state = lock(conn, tenant, id).await?;
+pub(super) async fn cancel(
+    conn: &mut Conn<'_>,
+    tenant: TenantId,
+    id: JobId,
+    told: Option<&SettledEvents>,
+) -> Result<bool> {
+    if !matches!(lock(conn, tenant, id).await?, JobState::Queued | JobState::Running) {
+        return Ok(false);
+    }
     end::call_off(conn, &[id]).await?;
-    Ok(matches!(state, JobState::Queued | JobState::Running))
+    let job = list::get(conn, tenant, id).await?.ok_or_else(|| Error::not_found("job", id))?;
+    if let (Some(asset), Some(told)) = (job.asset_id, told) {
+        give_up(conn, &job, asset, told).await?;
+    }
+    Ok(true)
+}
+
+/// What a job that is called off was to make fails, and its asset with that.
+async fn give_up(conn: &mut Conn<'_>, job: &Job, asset: AssetId, told: &SettledEvents) -> Result<()> {
+    let Some(state) = assets::lock_asset(conn, asset).await? else { return Ok(()) };
+    let (failure, at) = (Failure::new("cancelled", "the job was called off"), told.failed.at);
+    match job.kind {
+        JobKind::Understand if state.is_settled() => Ok(()),
+        JobKind::Understand => {
+            assets::set_state(conn, asset, AssetState::Failed, Some(&failure), Some(at)).await?;
+            events::emit(conn, std::slice::from_ref(&told.failed)).await
+        }
+        _ => {
+            end::fail_renditions(conn, job.id, &failure).await?;
+            assets::settle(conn, asset, state, at, told).await.map(drop)
+        }
+    }
 }
 
 pub(super) async fn retry(conn: &mut Conn<'_>, tenant: TenantId, id: JobId) -> Result<Job> {
@@ -26,6 +60,9 @@ pub(super) async fn retry(conn: &mut Conn<'_>, tenant: TenantId, id: JobId) -> R
         let Some(state) = assets::lock_asset(conn, asset).await? else {
             return not_retryable("the asset of this job is gone");
         };
+        if job.kind != JobKind::Understand && !has_work(conn, id).await? {
+            return not_retryable("all that this job was to make has been replaced");
+        }
         if !matches!(state, AssetState::Ready | AssetState::Processing) {
             assets::set_state(conn, asset, AssetState::Processing, None, None).await?;
         }
@@ -45,6 +82,15 @@ pub(super) async fn retry(conn: &mut Conn<'_>, tenant: TenantId, id: JobId) -> R
     )
     .await?;
     list::get(conn, tenant, id).await?.ok_or_else(|| Error::not_found("job", id))
+}
+
+/// Whether a job has renditions that it has not made.
+async fn has_work(conn: &mut Conn<'_>, job: JobId) -> Result<bool> {
+    let left = conn.one(
+        "SELECT 1 FROM medianest_renditions WHERE job_id = $1 AND state IN ('pending', 'failed') LIMIT 1",
+        args![job],
+    );
+    Ok(left.await?.is_some())
 }
 
 pub(super) async fn set_paused(conn: &mut Conn<'_>, kind: JobKind, paused: bool) -> Result<()> {

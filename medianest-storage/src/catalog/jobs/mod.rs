@@ -7,7 +7,7 @@ mod list;
 mod manage;
 
 pub(super) use end::{call_off_all, call_off_idle, finish};
-pub(super) use fence::{check_fence, lock_fence, lock_of};
+pub(super) use fence::{check_fence, forget_crashes, lock_fence, lock_of};
 
 use super::{Backend, SqlCatalog};
 use crate::sql::{Conn, Query, Row, groups};
@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use medianest_core::{
     Error, Fence, Job, JobId, JobKind, JobState, NewJob, Page, PageRequest, QueueStats, Result, TenantId,
-    catalog::{Claim, FailedAttempt, JobCatalog, JobQuery},
+    catalog::{Claim, FailedAttempt, JobCatalog, JobQuery, SettledEvents},
 };
 use std::time::Duration;
 
@@ -60,8 +60,11 @@ impl<B: Backend> JobCatalog for SqlCatalog<B> {
         self.read(limit, |c, limit| list::expired_leases(c, *limit).boxed()).await
     }
 
-    async fn cancel(&self, tenant: TenantId, id: JobId) -> Result<bool> {
-        self.write((tenant, id), |c, (tenant, id)| manage::cancel(c, *tenant, *id).boxed()).await
+    async fn cancel(&self, tenant: TenantId, id: JobId, told: Option<SettledEvents>) -> Result<bool> {
+        self.write((tenant, id, told), |c, (tenant, id, told)| {
+            manage::cancel(c, *tenant, *id, told.as_ref()).boxed()
+        })
+        .await
     }
 
     async fn retry(&self, tenant: TenantId, id: JobId) -> Result<Job> {

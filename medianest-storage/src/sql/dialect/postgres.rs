@@ -8,6 +8,9 @@ macro_rules! postgres_text {
     (LOCK) => {
         " FOR UPDATE"
     };
+    (LOCK_SHARED) => {
+        " FOR SHARE"
+    };
     (LOCK_ASSET) => {
         " FOR UPDATE OF a"
     };

@@ -9,6 +9,9 @@ macro_rules! sqlite_text {
     (LOCK) => {
         ""
     };
+    (LOCK_SHARED) => {
+        ""
+    };
     (LOCK_ASSET) => {
         ""
     };

@@ -27,6 +27,7 @@ pub mod conformance;
 pub mod engine;
 mod error;
 mod event;
+mod file_name;
 #[cfg(feature = "http")]
 pub mod http;
 mod id;
@@ -41,7 +42,7 @@ mod rendition;
 mod time;
 
 pub use self::time::{Clock, ManualClock, SystemClock, Timestamp};
-pub use asset::{Asset, AssetState, Blob, BlobKey, FileName, Library, Member, MemberRole, Sha256};
+pub use asset::{Asset, AssetState, Blob, BlobKey, Library, Member, MemberRole, Sha256};
 pub use authorizer::Authorizer;
 pub use blob_store::{BlobMeta, BlobStore, BlobStoreExt, ByteStream, MemoryBlobs, blob_not_found};
 pub use bus::{EventBus, MemoryBus, Topic};
@@ -50,6 +51,7 @@ pub use bytes;
 pub use engine::{Engine, EngineOptions, Media, Upload};
 pub use error::{Error, ErrorKind, Failure, Result, Retry};
 pub use event::{Audience, Cursor, Event, NewEvent, kinds as event_kinds};
+pub use file_name::FileName;
 pub use id::{
     AssetId, BlobId, EventId, IntentId, JobId, LibraryId, RenditionId, SessionId, TenantId, UserId,
 };

@@ -29,7 +29,7 @@ pub fn routes(state: State) -> impl Endpoint<Output = Response> {
         .at("/metrics", get(site::metrics))
         .at("/openapi.json", get(document()))
         .at("/.well-known/jwks.json", get(jwks(&state)))
-        .at("/docs", get(site::Docs::new(|| api::described().scalar_html())).with(compressed()))
+        .at("/docs", get(site::Docs::new(api::document_page)).with(compressed()))
         .nest_no_strip("/", get(site::Page).with(compressed()));
     Edge::new(app, state, allowed)
 }
@@ -61,7 +61,7 @@ async fn signed(delivery: MediaService, request: Request) -> poem::Result<Respon
 
 /// The OpenAPI document of `/api/v1`.
 pub fn openapi_document() -> String {
-    api::described().spec()
+    api::document()
 }
 
 /// The document, made when it is first asked for.

@@ -37,3 +37,36 @@ fn every_operation_has_a_name_of_its_own_and_lists_its_problems() {
         assert!(names.contains(both), "{both}: two groups at one path");
     }
 }
+
+/// What the engine refuses by a rule, the document says; `script/ci/api-fuzz` proves it in full.
+#[test]
+fn bodies_have_no_other_fields_and_parameters_have_bounds() {
+    let document: serde_json::Value = serde_json::from_str(&document()).unwrap();
+    let (mut bodies, mut limits) = (0, 0);
+    for operation in
+        document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap())
+    {
+        let (_, operation) = operation;
+        let name = operation["operationId"].as_str().unwrap();
+        if let Some(json) = operation["requestBody"]["content"]["application/json; charset=utf-8"].as_object()
+        {
+            let schema = json["schema"]["$ref"].as_str().unwrap().trim_start_matches('#');
+            assert_eq!(document.pointer(schema).unwrap()["additionalProperties"], false, "{name}");
+            for status in ["408", "413", "415"] {
+                assert!(operation["responses"][status].is_object(), "{name} does not list {status}");
+            }
+            bodies += 1;
+        }
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let schema = &parameter["schema"];
+            match parameter["name"].as_str().unwrap() {
+                "limit" => assert!(schema["maximum"].is_number() && schema["minimum"] == 1.0, "{name}"),
+                "cursor" => assert_eq!(schema["maxLength"], 512, "{name}"),
+                "id" => assert_eq!(schema["format"], "uuid", "{name}"),
+                _ => continue,
+            }
+            limits += 1;
+        }
+    }
+    assert!(bodies > 10 && limits > 30, "{bodies} {limits}");
+}

@@ -41,7 +41,7 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// Bytes that a password may have. The upper bound keeps hashing from being a way to wear us out.
+    /// Characters that a password may have. The upper bound keeps hashing from being a way to wear us out.
     pub const LENGTH: RangeInclusive<usize> = 8..=1024;
 
     /// A hasher with these parameters.
@@ -73,10 +73,10 @@ impl Passwords {
     /// # Errors
     /// `invalid_password`.
     pub fn check_rules(password: &str) -> Result<()> {
-        if Self::LENGTH.contains(&password.len()) {
+        if Self::LENGTH.contains(&password.chars().count()) {
             Ok(())
         } else {
-            Err(Error::invalid("invalid_password", "a password has 8 to 1024 bytes"))
+            Err(Error::invalid("invalid_password", "a password has 8 to 1024 characters"))
         }
     }
 
@@ -102,7 +102,7 @@ impl Passwords {
     /// # Errors
     /// `busy` (Unavailable); `Internal` when the stored text is not a hash.
     pub async fn verify(&self, password: &str, stored: Option<&str>) -> Result<bool> {
-        if password.len() > *Self::LENGTH.end() {
+        if password.chars().nth(*Self::LENGTH.end()).is_some() {
             return Ok(false);
         }
         let known = stored.is_some();
@@ -170,10 +170,10 @@ mod tests {
 
     #[tokio::test]
     async fn lengths_are_bounded() {
-        for bad in [String::new(), "1234567".into(), "x".repeat(1025)] {
+        for bad in [String::new(), "1234567".into(), "ééééééé".into(), "x".repeat(1025)] {
             assert_eq!(weak().hash(&bad).await.unwrap_err().code(), "invalid_password");
         }
-        assert!(weak().hash(&"x".repeat(1024)).await.is_ok());
+        assert!(weak().hash(&"é".repeat(1024)).await.is_ok());
     }
 
     #[tokio::test]

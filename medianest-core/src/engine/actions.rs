@@ -103,9 +103,7 @@ impl Media {
     /// `library_not_found`; `forbidden`; `last_owner`; `invalid_subject`.
     pub async fn put_member(&self, id: LibraryId, subject: &str, role: MemberRole) -> Result<Member> {
         self.authorize(Action::Manage, Resource::Library(id)).await?;
-        if subject.is_empty() || subject.len() > 255 {
-            return Err(Error::invalid("invalid_subject", "a subject has 1 to 255 bytes"));
-        }
+        check_subject(subject)?;
         let event =
             self.library_event(id, event_kinds::MEMBER_ADDED, json!({ "subject": subject, "role": role }));
         let tenant = self.principal().tenant;
@@ -117,10 +115,11 @@ impl Media {
     /// Removes a member; anybody may remove themselves. Succeeds when they are none.
     ///
     /// # Errors
-    /// `library_not_found`; `forbidden`; `last_owner`.
+    /// `library_not_found`; `forbidden`; `last_owner`; `invalid_subject`.
     pub async fn remove_member(&self, id: LibraryId, subject: &str) -> Result<()> {
         let action = if subject == self.principal().subject { Action::Read } else { Action::Manage };
         self.authorize(action, Resource::Library(id)).await?;
+        check_subject(subject)?;
         let event = NewEvent {
             audience: Audience::Member(id, subject.to_owned()),
             ..self.library_event(id, event_kinds::MEMBER_REMOVED, json!({ "subject": subject }))
@@ -194,10 +193,17 @@ impl Media {
     }
 }
 
+fn check_subject(subject: &str) -> Result<()> {
+    match subject.chars().count() {
+        1..=255 => Ok(()),
+        _ => Err(Error::invalid("invalid_subject", "a subject has 1 to 255 characters")),
+    }
+}
+
 fn checked_name(name: &str) -> Result<String> {
+    let harmless = name.chars().count() <= 200 && !name.chars().any(char::is_control);
     let name = name.trim();
-    let harmless = name.chars().all(|c| !c.is_control());
-    if name.is_empty() || name.chars().count() > 200 || !harmless {
+    if name.is_empty() || !harmless {
         return Err(Error::invalid(
             "invalid_name",
             "a name has 1 to 200 characters and no control characters",

@@ -17,6 +17,11 @@ pub struct Media {
 }
 
 impl Media {
+    /// Characters of a query at most.
+    pub const MAX_QUERY: usize = 1000;
+    /// Words that are suggested at once, at most.
+    pub const MAX_SUGGESTIONS: u32 = 20;
+
     pub(super) fn new(engine: Engine, principal: Principal) -> Self {
         Self { engine, principal }
     }
@@ -112,26 +117,32 @@ impl Media {
     /// Visible assets that contain all words.
     ///
     /// # Errors
-    /// `invalid_cursor`; `query_too_long`: a query has at most 1000 bytes.
+    /// `invalid_cursor`; `query_too_long`, beyond [`MAX_QUERY`](Self::MAX_QUERY).
     pub async fn search(&self, query: &SearchQuery, page: &PageRequest) -> Result<Page<Asset>> {
         Self::check_query(&query.text)?;
         self.engine.catalog().search(&self.visibility().await?, query, page).await
     }
 
-    /// Words that begin so, the most frequent first; at most 20.
+    /// Words that begin so, the most frequent first.
     ///
     /// # Errors
-    /// `query_too_long`.
+    /// `query_too_long`; `invalid_limit` when the limit is 0 or above
+    /// [`MAX_SUGGESTIONS`](Self::MAX_SUGGESTIONS).
     pub async fn suggest(&self, prefix: &str, limit: u32) -> Result<Vec<String>> {
         Self::check_query(prefix)?;
-        self.engine.catalog().suggest(&self.visibility().await?, prefix, limit.clamp(1, 20)).await
+        if !(1..=Self::MAX_SUGGESTIONS).contains(&limit) {
+            let message = format!("limit must be 1 to {}", Self::MAX_SUGGESTIONS);
+            return Err(Error::invalid("invalid_limit", message));
+        }
+        self.engine.catalog().suggest(&self.visibility().await?, prefix, limit).await
     }
 
     fn check_query(text: &str) -> Result<()> {
-        if text.len() > 1000 {
-            return Err(Error::invalid("query_too_long", "a query has at most 1000 bytes"));
+        if text.chars().nth(Self::MAX_QUERY).is_none() {
+            return Ok(());
         }
-        Ok(())
+        let message = format!("a query has at most {} characters", Self::MAX_QUERY);
+        Err(Error::invalid("query_too_long", message))
     }
 
     /// The renditions of a visible asset.

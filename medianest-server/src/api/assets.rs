@@ -1,6 +1,8 @@
 use super::{
-    Group, expected_version,
-    model::{AssetBody, AssetChangeBody, LinksBody, PageBody, RenditionsBody, Text, version_tag},
+    Group,
+    answer::Found,
+    headers::IfMatch,
+    model::{AssetBody, AssetChangeBody, Limit, LinksBody, PageBody, PageCursor, RenditionsBody, Text},
     page,
 };
 use crate::{State, caller::Caller, problem::problems};
@@ -12,7 +14,7 @@ use medianest_core::{
 };
 use poem_openapi::{
     ApiResponse, OpenApi,
-    param::{Header, Path, Query},
+    param::{Path, Query},
     payload::Json,
 };
 use std::{collections::HashMap, time::Duration};
@@ -23,35 +25,23 @@ const LINK_LIFETIME: Duration = Duration::from_secs(12 * 3600);
 pub(crate) struct AssetsApi(pub(super) State);
 
 #[derive(ApiResponse)]
-enum Found {
-    /// The asset.
-    #[oai(status = 200)]
-    Ok(
-        Json<AssetBody>,
-        /// Names this version of the asset.
-        #[oai(header = "ETag")]
-        String,
-    ),
-}
-
-#[derive(ApiResponse)]
 enum Deleted {
     /// In the trash, or gone for good.
     #[oai(status = 204)]
     Done,
 }
 
-impl From<Asset> for Found {
+impl From<Asset> for Found<AssetBody> {
     fn from(asset: Asset) -> Self {
-        let tag = version_tag(asset.version);
-        Self::Ok(Json(asset.into()), tag)
+        let version = asset.version;
+        Self::new(asset, version)
     }
 }
 
 problems! {
     ListProblem: 401 403;
     GetProblem: 401 403 404;
-    UpdateProblem: 401 403 404 412 415;
+    UpdateProblem: 401 403 404 408 412 413 415;
     DeleteProblem: 401 403 404 409;
     ReprocessProblem: 401 403 404 409;
 }
@@ -84,10 +74,10 @@ impl AssetsApi {
         /// Whether to add signed URLs.
         #[oai(default)]
         links: Query<bool>,
-        /// Rows at most, 1 to 200.
-        limit: Query<Option<u32>>,
+        /// Rows at most; 50 when absent.
+        limit: Query<Option<Limit>>,
         /// Where the page starts, as a previous page said.
-        cursor: Query<Option<String>>,
+        cursor: Query<Option<PageCursor>>,
     ) -> Result<Json<PageBody<AssetBody>>, ListProblem> {
         let query = AssetQuery {
             library: library_id.0.map(|library| library.0),
@@ -116,16 +106,16 @@ impl AssetsApi {
         /// Whether to add signed URLs.
         #[oai(default)]
         links: Query<bool>,
-    ) -> Result<Found, GetProblem> {
+    ) -> Result<Found<AssetBody>, GetProblem> {
         let media = caller.media(&self.0);
         let asset = media.require(id.0.0).await?;
-        let tag = version_tag(asset.version);
+        let version = asset.version;
         let mut found = [AssetBody::from(asset)];
         if links.0 {
             with_links(&media, caller.session(), &mut found).await?;
         }
         let [asset] = found;
-        Ok(Found::Ok(Json(asset), tag))
+        Ok(Found::new(asset, version))
     }
 
     /// Change the shown name, or when it was taken
@@ -136,13 +126,12 @@ impl AssetsApi {
         id: Path<Text<AssetId>>,
         /// Only when this is the present `ETag`.
         #[oai(name = "If-Match")]
-        if_match: Header<Option<String>>,
+        if_match: IfMatch,
         body: Json<AssetChangeBody>,
-    ) -> Result<Found, UpdateProblem> {
-        let expected = expected_version(if_match.0.as_deref())?;
+    ) -> Result<Found<AssetBody>, UpdateProblem> {
         let AssetChangeBody { name, taken_at } = body.0;
-        let taken_at = taken_at.map(|time| time.0);
-        Ok(caller.media(&self.0).update(id.0.0, name.as_deref(), taken_at, expected).await?.into())
+        let (name, taken_at) = (name.map(|name| name.0), taken_at.map(|time| time.0));
+        Ok(caller.media(&self.0).update(id.0.0, name.as_deref(), taken_at, if_match.0).await?.into())
     }
 
     /// Put an asset into the trash, or delete what is in it for good
@@ -166,7 +155,7 @@ impl AssetsApi {
 
     /// Take an asset out of the trash
     #[oai(path = "/assets/:id/restore", method = "post", operation_id = "restoreAsset")]
-    async fn restore(&self, caller: Caller, id: Path<Text<AssetId>>) -> Result<Found, GetProblem> {
+    async fn restore(&self, caller: Caller, id: Path<Text<AssetId>>) -> Result<Found<AssetBody>, GetProblem> {
         Ok(caller.media(&self.0).restore(id.0.0).await?.into())
     }
 
@@ -174,7 +163,11 @@ impl AssetsApi {
     ///
     /// The present ones are served until their successors are there.
     #[oai(path = "/assets/:id/reprocess", method = "post", operation_id = "reprocessAsset")]
-    async fn reprocess(&self, caller: Caller, id: Path<Text<AssetId>>) -> Result<Found, ReprocessProblem> {
+    async fn reprocess(
+        &self,
+        caller: Caller,
+        id: Path<Text<AssetId>>,
+    ) -> Result<Found<AssetBody>, ReprocessProblem> {
         Ok(caller.media(&self.0).reprocess(id.0.0).await?.into())
     }
 

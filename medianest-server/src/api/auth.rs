@@ -54,12 +54,12 @@ enum Done {
 }
 
 problems! {
-    RegisterProblem: 403 404 409 415;
-    LoginProblem: 401 403 404 415;
-    RefreshProblem: 401 404 409 415;
+    RegisterProblem: 403 404 408 409 413 415;
+    LoginProblem: 401 403 404 408 413 415;
+    RefreshProblem: 401 404 408 409 413 415;
     LogoutProblem: 401 403 404;
-    EndTokenProblem: 404 415;
-    PasswordProblem: 401 403 404 415;
+    EndTokenProblem: 404 408 413 415;
+    PasswordProblem: 401 403 404 408 413 415;
 }
 
 #[OpenApi(tag = "Group::Auth")]
@@ -69,7 +69,8 @@ impl AuthApi {
     /// Only where registration is open.
     #[oai(path = "/auth/register", method = "post", operation_id = "register")]
     async fn register(&self, body: Json<RegistrationBody>) -> Result<Registered, RegisterProblem> {
-        let account = NewAccount { login: body.0.login, name: body.0.name, password: body.0.password };
+        let RegistrationBody { login, name, password } = body.0;
+        let account = NewAccount { login: login.0, name: name.map(|name| name.0), password: password.0 };
         let user = accounts(&self.0)?.register(account).await?;
         Ok(Registered::Created(Json(user.into())))
     }
@@ -85,7 +86,7 @@ impl AuthApi {
         if cookie {
             csrf::require_same_site(request.headers(), &self.0.settings)?;
         }
-        let sign_in = SignIn { login, password, client: client(request), kind };
+        let sign_in = SignIn { login: login.0, password: password.0, client: client(request), kind };
         let signed_in = accounts(&self.0)?.login(sign_in).await?;
         Ok(entered(signed_in, &self.0.settings))
     }
@@ -96,7 +97,7 @@ impl AuthApi {
     /// the same moment as another request, it is refused with `refresh_raced` and the session lives on.
     #[oai(path = "/auth/refresh", method = "post", operation_id = "refresh")]
     async fn refresh(&self, body: Json<RefreshTokenBody>) -> Result<Entered, RefreshProblem> {
-        let signed_in = accounts(&self.0)?.refresh(&body.0.refresh_token).await?;
+        let signed_in = accounts(&self.0)?.refresh(&body.0.refresh_token.0).await?;
         Ok(entered(signed_in, &self.0.settings))
     }
 
@@ -116,7 +117,7 @@ impl AuthApi {
     /// Succeeds when it is over already, or the token is none.
     #[oai(path = "/auth/revoke", method = "post", operation_id = "revoke")]
     async fn revoke(&self, body: Json<RefreshTokenBody>) -> Result<Done, EndTokenProblem> {
-        accounts(&self.0)?.logout_refresh(&body.0.refresh_token).await?;
+        accounts(&self.0)?.logout_refresh(&body.0.refresh_token.0).await?;
         Ok(Done::Done)
     }
 
@@ -134,7 +135,7 @@ impl AuthApi {
         let kind = if caller.has_cookie() { TokenKind::Cookie } else { TokenKind::Access };
         let PasswordChangeBody { current_password, new_password } = body.0;
         let signed_in = accounts(&self.0)?
-            .change_password(caller.principal(), &current_password, &new_password, client(request), kind)
+            .change_password(caller.principal(), &current_password.0, &new_password.0, client(request), kind)
             .await?;
         Ok(entered(signed_in, &self.0.settings))
     }

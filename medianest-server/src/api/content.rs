@@ -1,4 +1,8 @@
-use super::{Group, bytes::Bytes, model::Text};
+use super::{
+    Group,
+    bytes::Bytes,
+    model::{PartName, Text},
+};
 use crate::{State, caller::Caller, forward, problem::problems};
 use medianest_core::{AssetId, RenditionId, VariantName, engine::MediaPath, http::MediaService};
 use poem::Request;
@@ -93,9 +97,9 @@ impl ContentApi {
         /// The rendition that the playlist names.
         rendition: Path<Text<RenditionId>>,
         /// `{ordinal}.mp4`, as the playlist says.
-        part: Path<String>,
+        part: Path<PartName>,
     ) -> Result<Bytes, ReadProblem> {
-        let path = format!("hls/{}/{}/{}", variant.0.0, rendition.0.0, part.0).parse()?;
+        let path = format!("hls/{}/{}/{}", variant.0.0, rendition.0.0, part.0.0).parse()?;
         self.read(request, caller, id.0.0, &path).await
     }
 

@@ -1,4 +1,7 @@
-use super::{Group, model::EventBody};
+use super::{
+    Group,
+    model::{EventBody, EventCursor},
+};
 use crate::{State, caller::Caller, forward, problem::problems};
 use futures::StreamExt;
 use medianest_core::http::MediaService;
@@ -69,10 +72,10 @@ impl EventsApi {
         caller: Caller,
         /// The cursor of the last event seen, as browsers send it by themselves.
         #[oai(name = "Last-Event-ID")]
-        _last_event_id: Header<Option<String>>,
+        _last_event_id: Header<Option<EventCursor>>,
         /// The same for the first time.
         #[oai(name = "after")]
-        _after: Query<Option<String>>,
+        _after: Query<Option<EventCursor>>,
     ) -> Result<Stream, WatchProblem> {
         let mut response = forward::read(&self.service, request, "/events", Some(caller)).await?;
         let events = response.take_body().into_bytes_stream();

@@ -1,6 +1,6 @@
 use super::{
     Group,
-    model::{JobBody, JobCancelledBody, PageBody, QueuesBody, Text},
+    model::{JobBody, JobCancelledBody, Limit, PageBody, PageCursor, QueuesBody, Text},
     page,
 };
 use crate::{State, caller::Caller, problem::problems};
@@ -41,10 +41,10 @@ impl JobsApi {
         state: Query<Option<Text<JobState>>>,
         /// Only for this asset.
         asset_id: Query<Option<Text<AssetId>>>,
-        /// Rows at most, 1 to 200.
-        limit: Query<Option<u32>>,
+        /// Rows at most; 50 when absent.
+        limit: Query<Option<Limit>>,
         /// Where the page starts, as a previous page said.
-        cursor: Query<Option<String>>,
+        cursor: Query<Option<PageCursor>>,
     ) -> Result<Json<PageBody<JobBody>>, ListProblem> {
         let query = JobQuery {
             kind: kind.0.map(|kind| kind.0),

@@ -13,7 +13,7 @@ pub(crate) struct MeApi(pub(super) State);
 
 problems! {
     GetProblem: 401;
-    ChangeProblem: 401 403 404 415;
+    ChangeProblem: 401 403 404 408 413 415;
     LibraryProblem: 401 403 409;
 }
 
@@ -34,7 +34,7 @@ impl MeApi {
     #[oai(path = "/me", method = "patch", operation_id = "changeMe")]
     async fn change(&self, caller: Caller, body: Json<MeChangeBody>) -> Result<Json<MeBody>, ChangeProblem> {
         let principal = caller.principal();
-        let user = accounts(&self.0)?.rename_own(principal, &body.0.name).await?;
+        let user = accounts(&self.0)?.rename_own(principal, &body.0.name.0).await?;
         Ok(Json(MeBody::new(principal.clone(), Some(user))))
     }
 

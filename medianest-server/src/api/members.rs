@@ -1,6 +1,6 @@
 use super::{
     Group,
-    model::{MemberBody, MemberChangeBody, PageBody, Text},
+    model::{Limit, MemberBody, MemberChangeBody, PageBody, PageCursor, Subject, Text},
     page,
 };
 use crate::{State, caller::Caller, problem::problems};
@@ -22,7 +22,7 @@ enum Removed {
 
 problems! {
     ListProblem: 401 403 404;
-    PutProblem: 401 403 404 409 415;
+    PutProblem: 401 403 404 408 409 413 415;
     RemoveProblem: 401 403 404 409;
 }
 
@@ -34,10 +34,10 @@ impl MembersApi {
         &self,
         caller: Caller,
         id: Path<Text<LibraryId>>,
-        /// Rows at most, 1 to 200.
-        limit: Query<Option<u32>>,
+        /// Rows at most; 50 when absent.
+        limit: Query<Option<Limit>>,
         /// Where the page starts, as a previous page said.
-        cursor: Query<Option<String>>,
+        cursor: Query<Option<PageCursor>>,
     ) -> Result<Json<PageBody<MemberBody>>, ListProblem> {
         let members = caller.media(&self.0).members(id.0.0, &page(limit.0, cursor.0)?).await?;
         Ok(Json(PageBody::of(members)))
@@ -50,14 +50,14 @@ impl MembersApi {
         caller: Caller,
         id: Path<Text<LibraryId>>,
         /// The id of a user, or a subject of the host's.
-        subject: Path<String>,
+        subject: Path<Subject>,
         body: Json<MemberChangeBody>,
     ) -> Result<Json<MemberBody>, PutProblem> {
         let media = caller.media(&self.0);
         // First, so that nobody finds out who exists by libraries they do not manage.
         media.authorize(medianest_core::Action::Manage, medianest_core::Resource::Library(id.0.0)).await?;
-        self.require_subject(caller.principal(), &subject.0).await?;
-        Ok(Json(media.put_member(id.0.0, &subject.0, body.0.role.0).await?.into()))
+        self.require_subject(caller.principal(), &subject.0.0).await?;
+        Ok(Json(media.put_member(id.0.0, &subject.0.0, body.0.role.0).await?.into()))
     }
 
     /// Remove a member
@@ -69,9 +69,9 @@ impl MembersApi {
         caller: Caller,
         id: Path<Text<LibraryId>>,
         /// The id of a user, or a subject of the host's.
-        subject: Path<String>,
+        subject: Path<Subject>,
     ) -> Result<Removed, RemoveProblem> {
-        caller.media(&self.0).remove_member(id.0.0, &subject.0).await?;
+        caller.media(&self.0).remove_member(id.0.0, &subject.0.0).await?;
         Ok(Removed::Done)
     }
 

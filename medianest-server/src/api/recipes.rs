@@ -1,28 +1,17 @@
 use super::{
     Group,
-    model::{RecipeAppliedBody, RecipeBody, Text, version_tag},
+    answer::Found,
+    model::{RecipeAppliedBody, RecipeBody, Text, VariantsBody},
 };
 use crate::{State, caller::Caller, problem::problems};
 use medianest_core::{Error, LibraryId, Recipe, Result as CoreResult};
-use poem_openapi::{ApiResponse, OpenApi, param::Path, payload::Json, types::Any};
+use poem_openapi::{OpenApi, param::Path, payload::Json};
 
 pub(crate) struct RecipesApi(pub(super) State);
 
-#[derive(ApiResponse)]
-enum Found {
-    /// The recipe.
-    #[oai(status = 200)]
-    Ok(
-        Json<RecipeBody>,
-        /// Names this version of the recipe.
-        #[oai(header = "ETag")]
-        String,
-    ),
-}
-
 problems! {
     GetProblem: 401 403 404;
-    SetProblem: 401 403 404 415;
+    SetProblem: 401 403 404 408 413 415;
     ApplyProblem: 401 403 404;
 }
 
@@ -30,7 +19,7 @@ problems! {
 impl RecipesApi {
     /// What is derived from the assets of a library
     #[oai(path = "/libraries/:id/recipe", method = "get", operation_id = "getRecipe")]
-    async fn get(&self, caller: Caller, id: Path<Text<LibraryId>>) -> Result<Found, GetProblem> {
+    async fn get(&self, caller: Caller, id: Path<Text<LibraryId>>) -> Result<Found<RecipeBody>, GetProblem> {
         let (recipe, version) = caller.media(&self.0).recipe(id.0.0).await?;
         Ok(found(&recipe, version)?)
     }
@@ -44,7 +33,7 @@ impl RecipesApi {
         caller: Caller,
         id: Path<Text<LibraryId>>,
         body: Json<RecipeBody>,
-    ) -> Result<Found, SetProblem> {
+    ) -> Result<Found<RecipeBody>, SetProblem> {
         let recipe: Recipe = serde_json::from_value(body.0.variants.0)
             .map_err(|source| Error::invalid("invalid_recipe", format!("this is not a recipe: {source}")))?;
         let version = caller.media(&self.0).set_recipe(id.0.0, &recipe).await?;
@@ -69,8 +58,8 @@ impl RecipesApi {
     }
 }
 
-fn found(recipe: &Recipe, version: i64) -> CoreResult<Found> {
+fn found(recipe: &Recipe, version: i64) -> CoreResult<Found<RecipeBody>> {
     let variants = serde_json::to_value(recipe)
         .map_err(|source| Error::internal("cannot write a recipe").caused_by(source))?;
-    Ok(Found::Ok(Json(RecipeBody { variants: Any(variants) }), version_tag(version)))
+    Ok(Found::new(RecipeBody { variants: VariantsBody(variants) }, version))
 }

@@ -1,7 +1,7 @@
 use super::{
     Group,
     assets::with_links,
-    model::{AssetBody, PageBody, Text},
+    model::{AssetBody, Limit, PageBody, PageCursor, Suggestions, Text, Words},
     page,
 };
 use crate::{State, caller::Caller, problem::problems};
@@ -12,7 +12,8 @@ pub(crate) struct SearchApi(pub(super) State);
 
 /// Words to go on typing.
 #[derive(Debug, Object)]
-struct Suggestions {
+#[oai(rename = "Suggestions")]
+struct SuggestionsBody {
     /// The most frequent first.
     items: Vec<String>,
 }
@@ -31,8 +32,8 @@ impl SearchApi {
     async fn search(
         &self,
         caller: Caller,
-        /// The words, at most 1000 bytes. Nothing in them is syntax.
-        q: Query<String>,
+        /// The words, at most 1000 characters. Nothing in them is syntax.
+        q: Query<Words>,
         /// Only of this library.
         library_id: Query<Option<Text<LibraryId>>>,
         /// Only of this kind.
@@ -40,14 +41,14 @@ impl SearchApi {
         /// Whether to add signed URLs.
         #[oai(default)]
         links: Query<bool>,
-        /// Rows at most, 1 to 200.
-        limit: Query<Option<u32>>,
+        /// Rows at most; 50 when absent.
+        limit: Query<Option<Limit>>,
         /// Where the page starts, as a previous page said.
-        cursor: Query<Option<String>>,
+        cursor: Query<Option<PageCursor>>,
     ) -> Result<Json<PageBody<AssetBody>>, SearchProblem> {
         let media = caller.media(&self.0);
         let query = SearchQuery {
-            text: q.0,
+            text: q.0.0,
             library: library_id.0.map(|library| library.0),
             kind: kind.0.map(|kind| kind.0),
         };
@@ -63,12 +64,12 @@ impl SearchApi {
     async fn suggest(
         &self,
         caller: Caller,
-        /// The beginning of a word.
-        prefix: Query<String>,
-        /// Words at most, 1 to 20.
-        limit: Query<Option<u32>>,
-    ) -> Result<Json<Suggestions>, SearchProblem> {
-        let items = caller.media(&self.0).suggest(&prefix.0, limit.0.unwrap_or(10)).await?;
-        Ok(Json(Suggestions { items }))
+        /// The beginning of a word, at most 1000 characters.
+        prefix: Query<Words>,
+        /// Words at most; 10 when absent.
+        limit: Query<Option<Suggestions>>,
+    ) -> Result<Json<SuggestionsBody>, SearchProblem> {
+        let items = caller.media(&self.0).suggest(&prefix.0.0, limit.0.map_or(10, |limit| limit.0)).await?;
+        Ok(Json(SuggestionsBody { items }))
     }
 }

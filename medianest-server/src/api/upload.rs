@@ -2,7 +2,10 @@ mod multipart;
 
 use super::{
     Group,
-    model::{AssetBody, Text, version_tag},
+    answer::Created,
+    described::no_other_fields,
+    headers::IdempotencyKey,
+    model::{AssetBody, Text},
 };
 use crate::{State, body, caller::Caller, problem::problems};
 use http::header;
@@ -11,9 +14,8 @@ use medianest_core::{
 };
 use poem::{Body, Request, RequestBody};
 use poem_openapi::{
-    ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions, OpenApi,
-    param::{Header, Query},
-    payload::Json,
+    ApiExtractor, ApiExtractorType, ExtractParamOptions, OpenApi,
+    param::Query,
     registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, Registry},
     types::Type,
 };
@@ -22,32 +24,6 @@ use poem_openapi::{
 const CHUNK: usize = 1 << 20;
 
 pub(crate) struct UploadApi(pub(super) State);
-
-#[derive(ApiResponse)]
-enum Stored {
-    /// The bytes are stored; what is to be made of them is under way.
-    #[oai(status = 201)]
-    Created(
-        Json<AssetBody>,
-        /// Names this version of the asset.
-        #[oai(header = "ETag")]
-        String,
-        /// Where the asset is.
-        #[oai(header = "Location")]
-        String,
-    ),
-    /// An earlier request with the same idempotency key stored them.
-    #[oai(status = 200)]
-    Repeated(
-        Json<AssetBody>,
-        /// Names this version of the asset.
-        #[oai(header = "ETag")]
-        String,
-        /// Where the asset is.
-        #[oai(header = "Location")]
-        String,
-    ),
-}
 
 problems! {
     UploadProblem: 401 403 404 408 409 413 415 507;
@@ -84,11 +60,11 @@ impl UploadApi {
         /// Wait to be attached to a row of the host's; expires otherwise.
         #[oai(default)]
         staged: Query<bool>,
-        /// Makes a repeated request give the same asset; 1 to 255 characters.
+        /// Makes a repeated request give the same asset.
         #[oai(name = "Idempotency-Key")]
-        idempotency_key: Header<Option<String>>,
+        key: IdempotencyKey,
         body: UploadBody,
-    ) -> Result<Stored, UploadProblem> {
+    ) -> Result<Created<AssetBody>, UploadProblem> {
         let about = About {
             name: name.0,
             library: library_id.0.map(|id| id.0),
@@ -105,16 +81,12 @@ impl UploadApi {
             }
             None => about.upload(bytes),
         };
-        if let Some(key) = idempotency_key.0 {
+        if let Some(key) = key.0 {
             upload = upload.idempotency_key(key);
         }
         let (asset, created) = media.ingest_once(upload).await?;
-        let (tag, location) = (version_tag(asset.version), format!("/api/v1/assets/{}", asset.id));
-        let asset = Json(asset.into());
-        Ok(match created {
-            true => Stored::Created(asset, tag, location),
-            false => Stored::Repeated(asset, tag, location),
-        })
+        let (version, location) = (asset.version, format!("/api/v1/assets/{}", asset.id));
+        Ok(Created::new(asset, version, location, created))
     }
 }
 
@@ -160,21 +132,26 @@ impl<'a> ApiExtractor<'a> for UploadBody {
     fn register(_: &mut Registry) {}
 
     fn request_meta() -> Option<MetaRequest> {
-        let binary = || MetaSchemaRef::Inline(Box::new(MetaSchema::new_with_format("string", "binary")));
-        let mut form = MetaSchema::new("object");
-        form.required = vec!["file"];
-        form.properties = vec![
-            ("name", String::schema_ref()),
-            ("library_id", Text::<LibraryId>::schema_ref()),
-            ("taken_at", Text::<Timestamp>::schema_ref()),
-            ("staged", bool::schema_ref()),
-            ("file", binary()),
-        ];
-        let form = MetaSchemaRef::Inline(Box::new(form));
+        let inline = |schema| MetaSchemaRef::Inline(Box::new(schema));
+        let some_bytes =
+            || inline(MetaSchema { min_length: Some(1), ..MetaSchema::new_with_format("string", "binary") });
+        let name = MetaSchema { max_length: Some(multipart::SMALL_PART), ..MetaSchema::new("string") };
+        let form = inline(MetaSchema {
+            required: vec!["file"],
+            properties: vec![
+                ("name", inline(name)),
+                ("library_id", Text::<LibraryId>::schema_ref()),
+                ("taken_at", Text::<Timestamp>::schema_ref()),
+                ("staged", bool::schema_ref()),
+                ("file", some_bytes()),
+            ],
+            additional_properties: no_other_fields(),
+            ..MetaSchema::new("object")
+        });
         Some(MetaRequest {
             description: None,
             content: vec![
-                MetaMediaType { content_type: "application/octet-stream", schema: binary() },
+                MetaMediaType { content_type: "application/octet-stream", schema: some_bytes() },
                 MetaMediaType { content_type: "multipart/form-data", schema: form },
             ],
             required: true,

@@ -1,8 +1,9 @@
 use super::{
     Group, accounts,
+    headers::{IdempotencyKey, once},
     model::{
-        NewUserBody, OneTimePasswordBody, PageBody, PasswordResetBody, SessionsEndedBody, Text, UserBody,
-        UserChangeBody,
+        Limit, NewUserBody, OneTimePasswordBody, PageBody, PageCursor, PasswordResetBody, SessionsEndedBody,
+        Text, UserBody, UserChangeBody,
     },
     page,
 };
@@ -26,14 +27,22 @@ enum Created {
         #[oai(header = "Location")]
         String,
     ),
+    /// An earlier request with the same idempotency key added the user.
+    #[oai(status = 200)]
+    Repeated(
+        Json<UserBody>,
+        /// Where the user is.
+        #[oai(header = "Location")]
+        String,
+    ),
 }
 
 problems! {
     ListProblem: 401 403 404;
-    CreateProblem: 401 403 404 409 415;
+    CreateProblem: 401 403 404 408 409 413 415;
     GetProblem: 401 403 404;
-    ChangeProblem: 401 403 404 409 415;
-    ResetProblem: 401 403 404 415;
+    ChangeProblem: 401 403 404 408 409 413 415;
+    ResetProblem: 401 403 404 408 413 415;
     EndProblem: 401 403 404;
 }
 
@@ -47,31 +56,50 @@ impl UsersApi {
         caller: Caller,
         /// Only the one with this login, in any case of letters.
         login: Query<Option<String>>,
-        /// Rows at most, 1 to 200.
-        limit: Query<Option<u32>>,
+        /// Rows at most; 50 when absent.
+        limit: Query<Option<Limit>>,
         /// Where the page starts, as a previous page said.
-        cursor: Query<Option<String>>,
+        cursor: Query<Option<PageCursor>>,
     ) -> Result<Json<PageBody<UserBody>>, ListProblem> {
+        let page = page(limit.0, cursor.0)?;
         if let Some(login) = login.0 {
             let found = accounts(&self.0)?.find_user(caller.principal(), &login).await?;
             let items = found.into_iter().map(Into::into).collect();
             return Ok(Json(PageBody { items, next_cursor: None }));
         }
-        let users = accounts(&self.0)?.list_users(caller.principal(), &page(limit.0, cursor.0)?).await?;
+        let users = accounts(&self.0)?.list_users(caller.principal(), &page).await?;
         Ok(Json(PageBody::of(users)))
     }
 
     /// Add a user
     #[oai(path = "/users", method = "post", operation_id = "createUser")]
-    async fn create(&self, caller: Caller, body: Json<NewUserBody>) -> Result<Created, CreateProblem> {
+    async fn create(
+        &self,
+        caller: Caller,
+        /// Makes a repeated request give the same user.
+        #[oai(name = "Idempotency-Key")]
+        key: IdempotencyKey,
+        body: Json<NewUserBody>,
+    ) -> Result<Created, CreateProblem> {
         let NewUserBody { login, name, password, role, must_change_password } = body.0;
-        let account = NewAccount { login, name, password };
-        let role = role.as_deref().unwrap_or(USER);
-        let user = accounts(&self.0)?
-            .create_user(caller.principal(), account, role, must_change_password.unwrap_or(true))
-            .await?;
+        let account = NewAccount { login: login.0, name: name.map(|name| name.0), password: password.0 };
+        let role = role.map_or_else(|| USER.to_owned(), |role| role.0.0);
+        let must_change = must_change_password.unwrap_or(true);
+        let (actor, accounts) = (caller.principal(), accounts(&self.0)?);
+        let (user, created) = match key.id_for(actor) {
+            None => (accounts.create_user(actor, account, &role, must_change).await?, true),
+            Some(id) => {
+                let (id, login) = (UserId::from_uuid(id), account.login.clone());
+                let made = accounts.create_user_with_id(actor, id, account, &role, must_change).await;
+                // All else may have changed since.
+                once(made, "user_exists", accounts.get_user(actor, id), |user| user.login == login).await?
+            }
+        };
         let location = format!("/api/v1/users/{}", user.id);
-        Ok(Created::Created(Json(user.into()), location))
+        Ok(match created {
+            true => Created::Created(Json(user.into()), location),
+            false => Created::Repeated(Json(user.into()), location),
+        })
     }
 
     /// A user
@@ -89,6 +117,7 @@ impl UsersApi {
         body: Json<UserChangeBody>,
     ) -> Result<Json<UserBody>, ChangeProblem> {
         let UserChangeBody { name, role, disabled } = body.0;
+        let (name, role) = (name.map(|name| name.0), role.map(|role| role.0.0));
         let user = accounts(&self.0)?
             .change_user(caller.principal(), id.0.0, name.as_deref(), role.as_deref(), disabled)
             .await?;
@@ -105,8 +134,9 @@ impl UsersApi {
         id: Path<Text<UserId>>,
         body: Json<PasswordResetBody>,
     ) -> Result<Json<OneTimePasswordBody>, ResetProblem> {
-        let (_, password) =
-            accounts(&self.0)?.reset_password(caller.principal(), id.0.0, body.0.password).await?;
+        let (_, password) = accounts(&self.0)?
+            .reset_password(caller.principal(), id.0.0, body.0.password.map(|password| password.0))
+            .await?;
         Ok(Json(OneTimePasswordBody { password }))
     }
 

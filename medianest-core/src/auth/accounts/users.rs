@@ -15,7 +15,7 @@ pub struct NewAccount {
     pub login: String,
     /// Shown name, 1 to 200 characters; the login when there is none.
     pub name: Option<String>,
-    /// 8 to 1024 bytes.
+    /// 8 to 1024 characters.
     pub password: String,
 }
 
@@ -43,7 +43,7 @@ impl Accounts {
         let must_change = password.is_none();
         let password = password.map_or_else(one_time_password, Ok)?;
         let account = NewAccount { login: login.to_owned(), name: None, password: password.clone() };
-        match self.add(account, ADMIN, must_change, true, "system").await {
+        match self.add(UserId::new(), account, ADMIN, must_change, true, "system").await {
             Ok(user) => Ok(Some((user, password))),
             Err(error) if error.code() == "user_exists" => Ok(None),
             Err(error) => Err(error),
@@ -60,7 +60,7 @@ impl Accounts {
             let message = "registration is closed; ask an administrator for an account";
             return Err(Error::new(ErrorKind::Forbidden, "registration_closed", message));
         }
-        self.add(account, USER, false, false, "registration").await
+        self.add(UserId::new(), account, USER, false, false, "registration").await
     }
 
     /// An administrator adds a user.
@@ -74,12 +74,28 @@ impl Accounts {
         role: &str,
         must_change_password: bool,
     ) -> Result<User> {
+        self.create_user_with_id(actor, UserId::new(), account, role, must_change_password).await
+    }
+
+    /// As [`create_user`](Self::create_user), under an id of the caller's choice.
+    ///
+    /// # Errors
+    /// As [`create_user`](Self::create_user); `user_exists` also when the id is taken.
+    pub async fn create_user_with_id(
+        &self,
+        actor: &Principal,
+        id: UserId,
+        account: NewAccount,
+        role: &str,
+        must_change_password: bool,
+    ) -> Result<User> {
         self.require_admin(actor)?;
-        self.add(account, check_role(role)?, must_change_password, false, &actor.subject).await
+        self.add(id, account, check_role(role)?, must_change_password, false, &actor.subject).await
     }
 
     async fn add(
         &self,
+        id: UserId,
         account: NewAccount,
         role: &str,
         must_change_password: bool,
@@ -88,7 +104,6 @@ impl Accounts {
     ) -> Result<User> {
         let login = check_login(&account.login)?;
         let name = check_name(account.name.as_deref().unwrap_or(login))?;
-        let id = UserId::new();
         let user = NewUser {
             id,
             tenant: self.tenant,
@@ -243,9 +258,12 @@ fn check_login(login: &str) -> Result<&str> {
 }
 
 fn check_name(name: &str) -> Result<&str> {
+    let harmless = name.chars().count() <= 200 && !name.chars().any(char::is_control);
     let name = name.trim();
-    let fine = (1..=200).contains(&name.chars().count()) && !name.chars().any(char::is_control);
-    if fine { Ok(name) } else { Err(Error::invalid("invalid_name", "a name has 1 to 200 characters")) }
+    if harmless && !name.is_empty() {
+        return Ok(name);
+    }
+    Err(Error::invalid("invalid_name", "a name has 1 to 200 characters and no control characters"))
 }
 
 fn check_role(role: &str) -> Result<&str> {
@@ -274,6 +292,7 @@ mod tests {
         assert!(check_login(&"x".repeat(129)).is_err());
         assert_eq!(check_login("ada@example.org").unwrap(), "ada@example.org");
         assert_eq!(check_name("  Ada Lovelace ").unwrap(), "Ada Lovelace");
+        assert!(check_name("Ada\n").is_err() && check_name(&" ".repeat(201)).is_err());
         assert!(check_name(" ").is_err() && check_role("root").is_err());
     }
 }

@@ -1,4 +1,4 @@
-use super::{FactsBody, Text};
+use super::{Anything, FactsBody, Text};
 use medianest_core::{Asset, AssetId, AssetState, Failure, LibraryId, MediaKind, Sha256, Timestamp};
 use poem_openapi::Object;
 use std::collections::HashMap;
@@ -74,7 +74,7 @@ pub(crate) struct LinksBody {
 #[oai(rename = "AssetChange", deny_unknown_fields)]
 pub(crate) struct AssetChangeBody {
     /// Shown name; made harmless.
-    pub(crate) name: Option<String>,
+    pub(crate) name: Option<Anything>,
     /// When it was taken.
     pub(crate) taken_at: Option<Text<Timestamp>>,
 }

@@ -1,6 +1,6 @@
-use super::Text;
+use super::{Name, Text, VariantsBody};
 use medianest_core::{Library, LibraryId, Member, MemberRole, Timestamp};
-use poem_openapi::{Object, types::Any};
+use poem_openapi::Object;
 
 /// A named set of assets with members.
 #[derive(Debug, Object)]
@@ -23,7 +23,7 @@ pub(crate) struct LibraryBody {
 #[oai(rename = "LibraryChange", deny_unknown_fields)]
 pub(crate) struct LibraryChangeBody {
     /// Shown name, 1 to 200 characters.
-    pub(crate) name: String,
+    pub(crate) name: Name,
 }
 
 /// Somebody who sees a library.
@@ -50,8 +50,8 @@ pub(crate) struct MemberChangeBody {
 #[derive(Debug, Object)]
 #[oai(rename = "Recipe", deny_unknown_fields)]
 pub(crate) struct RecipeBody {
-    /// The variants by name: at most 32.
-    pub(crate) variants: Any<serde_json::Value>,
+    /// The variants by name: at most 32, with names of 1 to 32 of `a-z 0-9 - _`, the first a letter or digit.
+    pub(crate) variants: VariantsBody,
 }
 
 /// What applying a recipe found and did.

@@ -1,17 +1,21 @@
 //! The JSON of the contract. Each type mirrors one of the core, so that the contract changes only on purpose.
 
 mod asset;
+mod demanded;
 mod facts;
 mod library;
 mod people;
+mod recipe;
 mod rendition;
 mod text;
 mod work;
 
 pub(crate) use asset::*;
+pub(crate) use demanded::*;
 pub(crate) use facts::*;
 pub(crate) use library::*;
 pub(crate) use people::*;
+pub(crate) use recipe::*;
 pub(crate) use rendition::*;
 pub(crate) use text::*;
 pub(crate) use work::*;

@@ -1,4 +1,4 @@
-use super::Text;
+use super::{Anything, Login, Name, Password, Text, UserRole};
 use medianest_core::{
     Principal, SessionId, Timestamp, UserId,
     auth::SignedIn,
@@ -16,8 +16,8 @@ pub(crate) struct UserBody {
     login: String,
     /// Shown name.
     name: String,
-    /// `admin` or `user`.
-    role: String,
+    /// What they may do.
+    role: Text<UserRole>,
     /// Whether the password is to be changed before anything else.
     must_change_password: bool,
     /// When they were shut out.
@@ -43,7 +43,7 @@ pub(crate) struct MeBody {
 #[oai(rename = "MeChange", deny_unknown_fields)]
 pub(crate) struct MeChangeBody {
     /// Shown name, 1 to 200 characters.
-    pub(crate) name: String,
+    pub(crate) name: Name,
 }
 
 /// Somebody registers.
@@ -51,12 +51,12 @@ pub(crate) struct MeChangeBody {
 #[oai(rename = "Registration", deny_unknown_fields)]
 pub(crate) struct RegistrationBody {
     /// What they sign in with: 1 to 128 characters, none of them blank.
-    pub(crate) login: String,
+    pub(crate) login: Login,
     /// Shown name, 1 to 200 characters; the login when absent.
-    pub(crate) name: Option<String>,
-    /// 8 to 1024 bytes.
+    pub(crate) name: Option<Name>,
+    /// 8 to 1024 characters.
     #[oai(write_only)]
-    pub(crate) password: String,
+    pub(crate) password: Password,
 }
 
 /// A user to be added.
@@ -64,14 +64,14 @@ pub(crate) struct RegistrationBody {
 #[oai(rename = "NewUser", deny_unknown_fields)]
 pub(crate) struct NewUserBody {
     /// What they sign in with: 1 to 128 characters, none of them blank.
-    pub(crate) login: String,
+    pub(crate) login: Login,
     /// Shown name, 1 to 200 characters; the login when absent.
-    pub(crate) name: Option<String>,
-    /// 8 to 1024 bytes.
+    pub(crate) name: Option<Name>,
+    /// 8 to 1024 characters.
     #[oai(write_only)]
-    pub(crate) password: String,
-    /// `admin` or `user`; `user` when absent.
-    pub(crate) role: Option<String>,
+    pub(crate) password: Password,
+    /// `user` when absent.
+    pub(crate) role: Option<Text<UserRole>>,
     /// Whether they must change the password at their first sign-in; yes when absent.
     pub(crate) must_change_password: Option<bool>,
 }
@@ -80,10 +80,10 @@ pub(crate) struct NewUserBody {
 #[derive(Debug, Object)]
 #[oai(rename = "UserChange", deny_unknown_fields)]
 pub(crate) struct UserChangeBody {
-    /// Shown name.
-    pub(crate) name: Option<String>,
-    /// `admin` or `user`. Another role ends all sessions of the user.
-    pub(crate) role: Option<String>,
+    /// Shown name, 1 to 200 characters.
+    pub(crate) name: Option<Name>,
+    /// Another role ends all sessions of the user.
+    pub(crate) role: Option<Text<UserRole>>,
     /// Shut out, or let in again. Ends all sessions of the user.
     pub(crate) disabled: Option<bool>,
 }
@@ -92,9 +92,9 @@ pub(crate) struct UserChangeBody {
 #[derive(Object)]
 #[oai(rename = "PasswordReset", deny_unknown_fields)]
 pub(crate) struct PasswordResetBody {
-    /// 8 to 1024 bytes; one is made up when absent.
+    /// 8 to 1024 characters; one is made up when absent.
     #[oai(write_only)]
-    pub(crate) password: Option<String>,
+    pub(crate) password: Option<Password>,
 }
 
 /// The new password of a user, to be changed at the next sign-in. Shown once.
@@ -110,10 +110,10 @@ pub(crate) struct OneTimePasswordBody {
 #[oai(rename = "Credentials", deny_unknown_fields)]
 pub(crate) struct CredentialsBody {
     /// The login, in any case of letters.
-    pub(crate) login: String,
+    pub(crate) login: Anything,
     /// The password.
     #[oai(write_only)]
-    pub(crate) password: String,
+    pub(crate) password: Anything,
     /// True for a session in a cookie, for pages of the same site; else tokens are answered.
     #[oai(default)]
     pub(crate) cookie: bool,
@@ -124,7 +124,7 @@ pub(crate) struct CredentialsBody {
 #[oai(rename = "RefreshToken", deny_unknown_fields)]
 pub(crate) struct RefreshTokenBody {
     /// The token, good for one use.
-    pub(crate) refresh_token: String,
+    pub(crate) refresh_token: Anything,
 }
 
 /// A change of one's own password.
@@ -133,10 +133,10 @@ pub(crate) struct RefreshTokenBody {
 pub(crate) struct PasswordChangeBody {
     /// The present one.
     #[oai(write_only)]
-    pub(crate) current_password: String,
-    /// The new one, 8 to 1024 bytes.
+    pub(crate) current_password: Anything,
+    /// The new one, 8 to 1024 characters.
     #[oai(write_only)]
-    pub(crate) new_password: String,
+    pub(crate) new_password: Password,
 }
 
 /// Somebody is signed in.
@@ -197,7 +197,7 @@ impl From<User> for UserBody {
             id: user.id.into(),
             login: user.login,
             name: user.name,
-            role: user.role,
+            role: UserRole(user.role).into(),
             must_change_password: user.must_change_password,
             disabled_at: user.disabled_at.map(Into::into),
             created_at: user.created_at.into(),

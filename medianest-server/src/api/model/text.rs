@@ -1,6 +1,7 @@
 use medianest_core::{
-    AssetId, AssetState, Cursor, JobId, JobKind, JobState, LibraryId, MediaKind, MemberRole, RenditionId,
-    RenditionState, SessionId, Sha256, StreamKind, Timestamp, UserId, VariantName, catalog::AssetOrder,
+    ADMIN, AssetId, AssetState, Cursor, JobId, JobKind, JobState, LibraryId, MediaKind, MemberRole,
+    RenditionId, RenditionState, SessionId, Sha256, StreamKind, Timestamp, USER, UserId, VariantName,
+    catalog::AssetOrder,
 };
 use poem::http::HeaderValue;
 use poem_openapi::{
@@ -138,12 +139,12 @@ words! {
 }
 
 macro_rules! plain {
-    ($($value:ty: $name:literal, $format:literal;)+) => {$(
+    ($($value:ty: $name:literal, $schema:expr;)+) => {$(
         impl TextValue for $value {
             const NAME: &'static str = $name;
 
             fn schema() -> MetaSchema {
-                MetaSchema::new_with_format("string", $format)
+                $schema
             }
 
             fn write(&self) -> Cow<'static, str> {
@@ -158,16 +159,40 @@ macro_rules! plain {
 }
 
 plain! {
-    Timestamp: "time as in RFC 3339", "date-time";
-    Cursor: "event cursor", "cursor";
-    Sha256: "SHA-256", "sha256";
+    Timestamp: "time as in RFC 3339", MetaSchema::new_with_format("string", "date-time");
+    Cursor: "event cursor", matching("^[0-9]+:[0-9]+$");
+    Sha256: "SHA-256", matching("^[0-9A-Fa-f]{64}$");
+}
+
+fn matching(pattern: &str) -> MetaSchema {
+    MetaSchema { pattern: Some(pattern.into()), ..MetaSchema::new("string") }
+}
+
+/// The role of a user. Any text is read: it is the engine that refuses what is none, with a code of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UserRole(pub(crate) String);
+
+impl TextValue for UserRole {
+    const NAME: &'static str = "role of a user";
+
+    fn schema() -> MetaSchema {
+        MetaSchema { enum_items: vec![ADMIN.into(), USER.into()], ..MetaSchema::new("string") }
+    }
+
+    fn write(&self) -> Cow<'static, str> {
+        self.0.clone().into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(Self(text.to_owned()))
+    }
 }
 
 impl TextValue for VariantName {
     const NAME: &'static str = "name of a variant";
 
     fn schema() -> MetaSchema {
-        MetaSchema { pattern: Some("^[a-z0-9][a-z0-9_-]{0,31}$".into()), ..MetaSchema::new("string") }
+        matching("^[a-z0-9][a-z0-9_-]{0,31}$")
     }
 
     fn write(&self) -> Cow<'static, str> {

@@ -14,8 +14,8 @@ use std::sync::{
 
 /// Bytes outside of the file: part headers, small parts, and the chunk in which the file begins.
 const AROUND: u64 = 2 << 20;
-/// Bytes of a part other than the file.
-const SMALL_PART: usize = 1024;
+/// Characters of a part other than the file.
+pub(super) const SMALL_PART: usize = 1024;
 /// Parts before the file.
 const PARTS: usize = 16;
 
@@ -87,11 +87,12 @@ async fn text(mut part: Field<'static>) -> Result<String> {
     let mut bytes = Vec::new();
     while let Some(chunk) = part.chunk().await.map_err(broken)? {
         bytes.extend_from_slice(&chunk);
-        if bytes.len() > SMALL_PART {
-            return Err(invalid("a part other than `file` has more than 1024 bytes"));
+        if bytes.len() > SMALL_PART * 4 {
+            return Err(too_long());
         }
     }
-    String::from_utf8(bytes).map_err(|source| invalid("a part is not UTF-8").caused_by(source))
+    let text = String::from_utf8(bytes).map_err(|source| invalid("a part is not UTF-8").caused_by(source))?;
+    if text.chars().count() > SMALL_PART { Err(too_long()) } else { Ok(text) }
 }
 
 fn parse<T: TextValue>(text: &str) -> Result<T> {
@@ -113,6 +114,10 @@ fn count(body: ByteStream, room: Arc<AtomicU64>) -> ByteStream {
         })
     })
     .boxed()
+}
+
+fn too_long() -> Error {
+    invalid("a part other than `file` has more than 1024 characters")
 }
 
 fn invalid(message: &'static str) -> Error {

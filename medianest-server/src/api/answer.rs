@@ -1,15 +1,16 @@
 //! What is answered of things that have versions.
 
-use super::model::version_tag;
-use poem_openapi::{ApiResponse, payload::Json, types::ToJSON};
+use super::{model::version_tag, written::Written};
+use poem_openapi::{ApiResponse, types::Type};
+use serde::Serialize;
 
 /// A thing as it is.
 #[derive(ApiResponse)]
-pub(super) enum Found<T: ToJSON> {
+pub(super) enum Found<T: Type + Serialize> {
     /// As it is now.
     #[oai(status = 200)]
     Ok(
-        Json<T>,
+        Written<T>,
         /// Names this version of it.
         #[oai(header = "ETag")]
         String,
@@ -18,11 +19,11 @@ pub(super) enum Found<T: ToJSON> {
 
 /// A thing that a request made, or an earlier one like it.
 #[derive(ApiResponse)]
-pub(super) enum Created<T: ToJSON> {
+pub(super) enum Created<T: Type + Serialize> {
     /// It is there, durably.
     #[oai(status = 201)]
     Created(
-        Json<T>,
+        Written<T>,
         /// Names this version of it.
         #[oai(header = "ETag")]
         String,
@@ -33,7 +34,7 @@ pub(super) enum Created<T: ToJSON> {
     /// An earlier request with the same idempotency key made it.
     #[oai(status = 200)]
     Repeated(
-        Json<T>,
+        Written<T>,
         /// Names this version of it.
         #[oai(header = "ETag")]
         String,
@@ -43,16 +44,16 @@ pub(super) enum Created<T: ToJSON> {
     ),
 }
 
-impl<T: ToJSON> Found<T> {
+impl<T: Type + Serialize> Found<T> {
     pub(super) fn new(thing: impl Into<T>, version: i64) -> Self {
-        Self::Ok(Json(thing.into()), version_tag(version))
+        Self::Ok(Written(thing.into()), version_tag(version))
     }
 }
 
-impl<T: ToJSON> Created<T> {
+impl<T: Type + Serialize> Created<T> {
     /// `created` tells whether it was this request.
     pub(super) fn new(thing: impl Into<T>, version: i64, location: String, created: bool) -> Self {
-        let (thing, tag) = (Json(thing.into()), version_tag(version));
+        let (thing, tag) = (Written(thing.into()), version_tag(version));
         match created {
             true => Self::Created(thing, tag, location),
             false => Self::Repeated(thing, tag, location),

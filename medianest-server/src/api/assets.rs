@@ -4,6 +4,7 @@ use super::{
     headers::IfMatch,
     model::{AssetBody, AssetChangeBody, Limit, LinksBody, PageBody, PageCursor, RenditionsBody, Text},
     page,
+    written::Written,
 };
 use crate::{State, caller::Caller, problem::problems};
 use medianest_core::{
@@ -78,7 +79,7 @@ impl AssetsApi {
         limit: Query<Option<Limit>>,
         /// Where the page starts, as a previous page said.
         cursor: Query<Option<PageCursor>>,
-    ) -> Result<Json<PageBody<AssetBody>>, ListProblem> {
+    ) -> Result<Written<PageBody<AssetBody>>, ListProblem> {
         let query = AssetQuery {
             library: library_id.0.map(|library| library.0),
             kind: kind.0.map(|kind| kind.0),
@@ -94,7 +95,7 @@ impl AssetsApi {
         if links.0 {
             with_links(&media, caller.session(), &mut found.items).await?;
         }
-        Ok(Json(found))
+        Ok(Written(found))
     }
 
     /// An asset, also from the trash

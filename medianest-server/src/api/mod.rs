@@ -20,6 +20,7 @@ mod search;
 mod sessions;
 mod upload;
 mod users;
+mod written;
 
 pub(crate) use described::{document, page as document_page};
 

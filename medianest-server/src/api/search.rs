@@ -3,6 +3,7 @@ use super::{
     assets::with_links,
     model::{AssetBody, Limit, PageBody, PageCursor, Suggestions, Text, Words},
     page,
+    written::Written,
 };
 use crate::{State, caller::Caller, problem::problems};
 use medianest_core::{LibraryId, MediaKind, catalog::SearchQuery};
@@ -45,7 +46,7 @@ impl SearchApi {
         limit: Query<Option<Limit>>,
         /// Where the page starts, as a previous page said.
         cursor: Query<Option<PageCursor>>,
-    ) -> Result<Json<PageBody<AssetBody>>, SearchProblem> {
+    ) -> Result<Written<PageBody<AssetBody>>, SearchProblem> {
         let media = caller.media(&self.0);
         let query = SearchQuery {
             text: q.0.0,
@@ -56,7 +57,7 @@ impl SearchApi {
         if links.0 {
             with_links(&media, caller.session(), &mut found.items).await?;
         }
-        Ok(Json(found))
+        Ok(Written(found))
     }
 
     /// Words that begin so

@@ -1,10 +1,13 @@
 use super::{Anything, FactsBody, Text};
 use medianest_core::{Asset, AssetId, AssetState, Failure, LibraryId, MediaKind, Sha256, Timestamp};
 use poem_openapi::Object;
+use serde::Serialize;
+use serde_with::skip_serializing_none;
 use std::collections::HashMap;
 
 /// One thing that a user put in.
-#[derive(Debug, Object)]
+#[skip_serializing_none]
+#[derive(Debug, Object, Serialize)]
 #[oai(rename = "Asset", skip_serializing_if_is_none)]
 pub(crate) struct AssetBody {
     /// Its id.
@@ -48,7 +51,7 @@ pub(crate) struct AssetBody {
 }
 
 /// Why something came to nothing.
-#[derive(Debug, Object)]
+#[derive(Debug, Object, Serialize)]
 #[oai(rename = "Failure")]
 pub(crate) struct FailureBody {
     /// What happened, for programs: stable.
@@ -58,7 +61,8 @@ pub(crate) struct FailureBody {
 }
 
 /// Signed URLs: whoever has one has access until it expires or the session of who asked for it ends.
-#[derive(Debug, Object)]
+#[skip_serializing_none]
+#[derive(Debug, Object, Serialize)]
 #[oai(rename = "Links", skip_serializing_if_is_none)]
 pub(crate) struct LinksBody {
     /// The original.

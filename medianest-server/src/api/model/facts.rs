@@ -1,10 +1,13 @@
 use super::Text;
 use medianest_core::{Facts, MediaKind, Stream, StreamKind, Timestamp};
 use poem_openapi::Object;
+use serde::Serialize;
+use serde_with::skip_serializing_none;
 use std::collections::HashMap;
 
 /// What was read from a file.
-#[derive(Debug, Object)]
+#[skip_serializing_none]
+#[derive(Debug, Object, Serialize)]
 #[oai(rename = "Facts", skip_serializing_if_is_none)]
 pub(crate) struct FactsBody {
     /// Image, video or audio, by its streams.
@@ -42,7 +45,8 @@ pub(crate) struct FactsBody {
 }
 
 /// When something was taken.
-#[derive(Debug, Object)]
+#[skip_serializing_none]
+#[derive(Debug, Object, Serialize)]
 #[oai(rename = "Captured", skip_serializing_if_is_none)]
 pub(crate) struct CapturedBody {
     /// The moment; or, when the file does not give it, the local wall clock read as if it were UTC.
@@ -54,7 +58,8 @@ pub(crate) struct CapturedBody {
 }
 
 /// A place on earth, WGS 84.
-#[derive(Debug, Object)]
+#[skip_serializing_none]
+#[derive(Debug, Object, Serialize)]
 #[oai(rename = "Location", skip_serializing_if_is_none)]
 pub(crate) struct LocationBody {
     /// Degrees north.
@@ -66,7 +71,8 @@ pub(crate) struct LocationBody {
 }
 
 /// With what, and how, a picture was taken.
-#[derive(Debug, Object)]
+#[skip_serializing_none]
+#[derive(Debug, Object, Serialize)]
 #[oai(rename = "Camera", skip_serializing_if_is_none)]
 pub(crate) struct CameraBody {
     /// The maker.
@@ -86,7 +92,8 @@ pub(crate) struct CameraBody {
 }
 
 /// What the file says of its content.
-#[derive(Debug, Object)]
+#[skip_serializing_none]
+#[derive(Debug, Object, Serialize)]
 #[oai(rename = "Tags", skip_serializing_if_is_none)]
 pub(crate) struct TagsBody {
     /// Title of the work.
@@ -114,7 +121,8 @@ pub(crate) struct TagsBody {
 }
 
 /// One stream of a container.
-#[derive(Debug, Object)]
+#[skip_serializing_none]
+#[derive(Debug, Object, Serialize)]
 #[oai(rename = "Stream", skip_serializing_if_is_none)]
 pub(crate) struct StreamBody {
     /// What it carries.

@@ -1,9 +1,10 @@
 use super::{Name, Text, VariantsBody};
 use medianest_core::{Library, LibraryId, Member, MemberRole, Timestamp};
 use poem_openapi::Object;
+use serde::Serialize;
 
 /// A named set of assets with members.
-#[derive(Debug, Object)]
+#[derive(Debug, Object, Serialize)]
 #[oai(rename = "Library")]
 pub(crate) struct LibraryBody {
     /// Its id.
@@ -47,7 +48,7 @@ pub(crate) struct MemberChangeBody {
 }
 
 /// What is derived from the assets of a library: an object of variants by name.
-#[derive(Debug, Object)]
+#[derive(Debug, Object, Serialize)]
 #[oai(rename = "Recipe", deny_unknown_fields)]
 pub(crate) struct RecipeBody {
     /// The variants by name: at most 32, with names of 1 to 32 of `a-z 0-9 - _`, the first a letter or digit.

@@ -24,15 +24,17 @@ use poem_openapi::{
     Object,
     types::{ParseFromJSON, ToJSON, Type},
 };
+use serde::Serialize;
 
 /// One page of a list. There is no total.
-#[derive(Debug, Object)]
+#[derive(Debug, Object, Serialize)]
 #[oai(rename = "Page")]
 pub(crate) struct PageBody<T: Type + ParseFromJSON + ToJSON + Send + Sync> {
     /// The rows, in the order of the list.
     pub(crate) items: Vec<T>,
     /// Where the next page starts, as the parameter `cursor`; absent on the last page.
     #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) next_cursor: Option<String>,
 }
 

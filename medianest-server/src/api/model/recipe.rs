@@ -4,12 +4,13 @@ use poem_openapi::{
     registry::{MetaDiscriminatorObject, MetaSchema, MetaSchemaRef, Registry},
     types::{ParseFromJSON, ParseResult, ToJSON, Type},
 };
+use serde::Serialize;
 use serde_json::Value;
 use std::{borrow::Cow, ops::RangeInclusive};
 
 /// The variants of a recipe by name, as the core reads, checks and writes them. Here is only what the
 /// OpenAPI document says of them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct VariantsBody(pub(crate) Value);
 
 impl Type for VariantsBody {

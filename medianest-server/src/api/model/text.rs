@@ -8,6 +8,7 @@ use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef},
     types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToHeader, ToJSON, Type},
 };
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -70,6 +71,12 @@ impl<T: TextValue> ParseFromJSON for Text<T> {
 impl<T: TextValue> ParseFromParameter for Text<T> {
     fn parse_from_parameter(text: &str) -> ParseResult<Self> {
         T::parse(text).map(Self).ok_or_else(|| ParseError::custom(format!("not a {}", T::NAME)))
+    }
+}
+
+impl<T: TextValue> Serialize for Text<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.write())
     }
 }
 

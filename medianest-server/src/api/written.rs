@@ -74,7 +74,7 @@ mod tests {
         let key = BlobKey::original(tenant, blob);
         let mut facts = medianest_core::Facts::new(MediaKind::Video, "video/mp4", "mp4");
         if full {
-            facts.captured = Some(Captured { at, offset_minutes: Some(-90) });
+            facts.captured = Some(Captured { at, offset_minutes: Some(-90), is_utc: false });
             facts.camera.make = Some(String::from("Ä \"quoted\""));
             facts.tags.keywords = vec![String::from("sea")];
             facts.streams = vec![Stream::new(StreamKind::Video, "h264")];

@@ -36,13 +36,17 @@ impl PageRequest {
     ///
     /// # Errors
     /// `invalid_limit` when the limit is 0 or above [`MAX_LIMIT`](Self::MAX_LIMIT); `invalid_cursor`
-    /// when the cursor is longer than any we give out.
+    /// when the cursor is longer than any we give out, or not of letters, digits, `-` and `_`.
     pub fn new(limit: Option<u32>, cursor: Option<String>) -> crate::Result<Self> {
         let limit = limit.unwrap_or(Self::DEFAULT_LIMIT);
         if limit == 0 || limit > Self::MAX_LIMIT {
             return Err(Error::invalid("invalid_limit", format!("limit must be 1 to {}", Self::MAX_LIMIT)));
         }
-        if cursor.as_ref().is_some_and(|cursor| cursor.len() > 512) {
+        let ours = |cursor: &String| {
+            let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+            (1..=512).contains(&cursor.len()) && cursor.bytes().all(letter)
+        };
+        if !cursor.as_ref().is_none_or(ours) {
             return Err(Self::invalid_cursor());
         }
         Ok(Self { limit, cursor })

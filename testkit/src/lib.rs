@@ -1,10 +1,15 @@
-//! What our tests share: [a private PostgreSQL server](postgres), [the media corpus](corpus), what is
+//! What our tests share: [a private PostgreSQL server](postgres), [a private S3 server](s3) and
+//! [a proxy that fails as it is told](faults) (feature `s3`), [the media corpus](corpus), what is
 //! [true](truth) of its files and how [alike](picture) pictures are (feature `pictures`).
 //!
 //! A missing peer or corpus is a panic that says what to do: a test is never skipped.
 
 pub mod corpus;
+#[cfg(feature = "s3")]
+pub mod faults;
 #[cfg(feature = "pictures")]
 pub mod picture;
 pub mod postgres;
+#[cfg(feature = "s3")]
+pub mod s3;
 pub mod truth;

@@ -1,0 +1,214 @@
+//! An S3 server of one test process, [s3s-fs](https://crates.io/crates/s3s-fs): started with the first
+//! [`bucket`], listening on a port of its own, gone when the process dies by whatever means.
+//!
+//! It checks signatures and the SHA-256 of what is sent. Three things it does otherwise than S3: keys
+//! that are too long for the name of a file are refused, a folder answers as if it were an object, and
+//! unfinished multipart uploads cannot be listed. Here they can be counted, by their files.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+/// The id of the one pair of keys that the server knows.
+pub const ACCESS_KEY_ID: &str = "medianest";
+/// The secret of that pair.
+pub const SECRET_ACCESS_KEY: &str = "not a secret, but long enough";
+/// The region that requests are signed for.
+pub const REGION: &str = "us-east-1";
+
+/// An empty bucket of its own for one test; its objects go with this value.
+#[derive(Debug)]
+pub struct Bucket {
+    server: &'static Server,
+    name: String,
+}
+
+/// A fresh empty bucket on the process's own server.
+///
+/// # Panics
+/// When there is no s3s-fs on this machine, or it does not start.
+pub fn bucket() -> Bucket {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let server = SERVER.get_or_init(Server::start);
+    let name = format!("test-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    std::fs::create_dir(server.folder.join(&name)).expect("a bucket is a folder");
+    Bucket { server, name }
+}
+
+impl Bucket {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where the server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address
+    }
+
+    /// The URL of the server, for path-style requests.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.server.address)
+    }
+
+    /// The objects are the files in this folder.
+    pub fn folder(&self) -> PathBuf {
+        self.server.folder.join(&self.name)
+    }
+
+    /// Multipart uploads that were begun in this bucket, and neither completed nor aborted.
+    ///
+    /// # Panics
+    /// When the server's folder cannot be read.
+    pub fn unfinished_uploads(&self) -> usize {
+        // The server notes the attributes of each upload in `.bucket-{}.object-{}.upload-{}…`.
+        let begin = format!(".bucket-{}.", base64(self.name.as_bytes()));
+        let entries = std::fs::read_dir(&self.server.folder).expect("the server's folder can be read");
+        let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        names.filter(|name| name.starts_with(&begin) && name.contains(".upload-")).count()
+    }
+}
+
+impl Drop for Bucket {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(self.folder());
+    }
+}
+
+/// URL-safe and without padding, as the server names its files.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let digit = |bits: u32| char::from(DIGITS[(bits & 63) as usize]);
+    let of_three = |three: &[u8]| {
+        let bits =
+            three.iter().enumerate().fold(0, |bits, (at, byte)| bits | u32::from(*byte) << (16 - 8 * at));
+        let digits = [bits >> 18, bits >> 12, bits >> 6, bits].map(digit);
+        digits.into_iter().take(three.len() + 1).collect::<String>()
+    };
+    bytes.chunks(3).map(of_three).collect()
+}
+
+#[derive(Debug)]
+struct Server {
+    folder: PathBuf,
+    address: SocketAddr,
+    /// Its standard input closes with this process: then it stops the server and removes the folder.
+    _watcher: Child,
+}
+
+impl Server {
+    fn start() -> Self {
+        let program = program().unwrap_or_else(|| {
+            panic!("tests need the S3 server s3s-fs: run script/setup --test, or put it on the PATH")
+        });
+        let folder = tempfile::Builder::new()
+            .prefix("medianest-s3-")
+            .tempdir()
+            .expect("a temporary folder can be made")
+            .keep();
+        let mut watcher = watch(&program, &folder);
+        let mut lines = BufReader::new(watcher.stdout.take().expect("it was piped")).lines();
+        let address = loop {
+            let line =
+                lines.next().expect("the S3 server ended before it was ready").expect("it writes text");
+            if let Some((_, address)) = line.split_once("server is running at http://") {
+                break address.trim().parse().expect("an address");
+            }
+        };
+        // What else it has to say is read, so that it is never held up.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { folder, address, _watcher: watcher }
+    }
+}
+
+/// Waits in a group of its own, so that no signal to the test's group stops it, until this process
+/// is gone.
+fn watch(program: &Path, folder: &Path) -> Child {
+    let script = "trap '' INT TERM HUP; \
+                  \"$1\" --host 127.0.0.1 --port 0 --access-key \"$3\" --secret-key \"$4\" \"$2\" 2>&1 & \
+                  read _; kill -9 $!; wait; rm -rf \"$2\"";
+    Command::new("sh")
+        .args(["-c", script, "watcher"])
+        .args([program, folder])
+        .args([ACCESS_KEY_ID, SECRET_ACCESS_KEY])
+        .env("RUST_LOG", "s3s_fs=info")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .expect("sh can be started")
+}
+
+/// `script/setup --test` puts it below the cache folder.
+fn program() -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
+    let ours = cache.map(|cache| cache.join("medianest/tools/bin"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = ours.into_iter().chain(std::env::split_paths(&path));
+    folders.map(|folder| folder.join("s3s-fs")).find(|program| program.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{io::Read, net::TcpStream};
+
+    #[test]
+    fn the_name_of_a_bucket_is_encoded_as_the_server_does() {
+        for (text, encoded) in
+            [("a", "YQ"), ("ab", "YWI"), ("abc", "YWJj"), ("test-1", "dGVzdC0x"), ("\u{3f}\u{fe}", "P8O-")]
+        {
+            assert_eq!(base64(text.as_bytes()), encoded);
+        }
+    }
+
+    #[test]
+    fn the_server_goes_with_its_process() {
+        const TELL: &str = "MEDIANEST_TESTKIT_TELL_S3";
+        if let Some(file) = std::env::var_os(TELL) {
+            let bucket = bucket();
+            std::fs::write(file, format!("{}\n{}", bucket.address(), bucket.folder().display())).unwrap();
+            // The death that leaves no time to clean up.
+            std::process::abort();
+        }
+        let told = tempfile::NamedTempFile::new().unwrap();
+        Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "s3::tests::the_server_goes_with_its_process"])
+            .env(TELL, told.path())
+            .output()
+            .unwrap();
+        let told = std::fs::read_to_string(told.path()).unwrap();
+        let (address, folder) = told.split_once('\n').unwrap();
+        // The watcher removes the folder last of all.
+        while Path::new(folder).exists() {
+            std::thread::yield_now();
+        }
+        assert!(TcpStream::connect(address).is_err());
+    }
+
+    #[test]
+    fn each_bucket_is_empty_and_guarded() {
+        let (first, second) = (bucket(), bucket());
+        assert_ne!(first.name(), second.name());
+        let mut connection = TcpStream::connect(first.address()).unwrap();
+        let request =
+            format!("GET /{}?list-type=2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", first.name());
+        std::io::Write::write_all(&mut connection, request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+        assert_eq!(first.unfinished_uploads(), 0);
+    }
+}

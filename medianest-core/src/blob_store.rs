@@ -1,6 +1,6 @@
 //! Where bytes live.
 
-use crate::{BlobKey, Error, ErrorKind, Result, Timestamp};
+use crate::{BlobKey, Capabilities, Error, ErrorKind, Presign, Result, Timestamp};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
@@ -9,6 +9,7 @@ use std::{
     fmt,
     ops::Range,
     sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
 /// Bytes on their way, in chunks of at most a few megabytes.
@@ -52,6 +53,22 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
     /// All keys below the folder `prefix` (`r/…/` and not `r/…x`), or all keys without one; in no
     /// particular order, and without promise for what is written or deleted meanwhile.
     fn list(&self, prefix: Option<&BlobKey>) -> BoxStream<'static, Result<BlobMeta>>;
+
+    /// What it can do beyond that.
+    fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities::default()
+    }
+
+    /// Clears away what is left of puts whose process died, once it has not grown for `silent_for`, and
+    /// returns of how many. It is in no list, and takes up room. Puts of other processes that are under
+    /// way are spared when `silent_for` is a day or longer.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn sweep(&self, silent_for: Duration) -> Result<u64> {
+        let _ = silent_for;
+        Ok(0)
+    }
 }
 
 /// What a store knows of bytes without reading them.
@@ -94,6 +111,16 @@ pub trait BlobStoreExt: BlobStore {
     /// `blob_not_found` when there is nothing; as [`BlobStore::head`].
     async fn require(&self, key: &BlobKey) -> Result<BlobMeta> {
         self.head(key).await?.ok_or_else(|| blob_not_found(key))
+    }
+
+    /// What gives out URLs.
+    ///
+    /// # Errors
+    /// `presign_unsupported` (Unsupported) when the store gives out none.
+    fn presign(&self) -> Result<&dyn Presign> {
+        self.capabilities().presign.ok_or_else(|| {
+            Error::new(ErrorKind::Unsupported, "presign_unsupported", "this blob store gives out no URLs")
+        })
     }
 }
 

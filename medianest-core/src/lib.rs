@@ -35,6 +35,7 @@ mod job;
 mod limits;
 mod media;
 mod page;
+mod presign;
 mod principal;
 mod processor;
 mod recipe;
@@ -59,6 +60,7 @@ pub use job::{Fence, Job, JobKind, JobPayload, JobState, NewJob, QueueStats};
 pub use limits::Limits;
 pub use media::{Camera, Captured, Facts, Location, MediaKind, MediaType, Stream, StreamKind, Tags};
 pub use page::{Page, PageRequest};
+pub use presign::{Capabilities, Presign, PresignedHeaders};
 pub use principal::{ADMIN, Action, Principal, Resource, USER, Visibility, VisibleLibraries};
 pub use processor::{ByteSource, MediaProcessor, NewPart, PartSink, RenderTask};
 pub use recipe::{

@@ -68,12 +68,13 @@ pub fn run(case: impl Future<Output = ()>) {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_tests {
-    ($name:ident, $backend:ty, $make:expr, $suite:ident { $($case:ident,)+ }) => {
+    ($name:ident, $backend:ty, $make:expr, $suite:ident { $($(#[$attribute:meta])* $case:ident,)+ }) => {
         mod $name {
             #[expect(unused_imports, reason = "for the expression that makes a backend")]
             use super::*;
             $(
                 #[test]
+                $(#[$attribute])*
                 fn $case() {
                     $crate::conformance::run(async {
                         let (backend, _guard) = $make;

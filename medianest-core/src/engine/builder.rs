@@ -1,4 +1,4 @@
-use super::{Engine, EngineOptions, Inner, MembershipAuthorizer, UrlKey, UrlKeys};
+use super::{Delivery, Engine, EngineOptions, Inner, MembershipAuthorizer, UrlKey, UrlKeys};
 use crate::{
     Authorizer, BlobStore, Clock, Error, EventBus, MediaProcessor, MemoryBus, Recipe, Result, SystemClock,
     catalog::Catalog,
@@ -35,6 +35,7 @@ shared!(Catalog, BlobStore, MediaProcessor, Authorizer, EventBus, Clock);
 pub struct EngineBuilder {
     catalog: Option<Arc<dyn Catalog>>,
     blobs: Option<Arc<dyn BlobStore>>,
+    delivery: Delivery,
     processor: Option<Arc<dyn MediaProcessor>>,
     authorizer: Option<Arc<dyn Authorizer>>,
     bus: Option<Arc<dyn EventBus>>,
@@ -54,6 +55,12 @@ impl EngineBuilder {
     /// Where bytes live. Required.
     pub fn blobs(mut self, blobs: impl IntoShared<dyn BlobStore>) -> Self {
         self.blobs = Some(blobs.into_shared());
+        self
+    }
+
+    /// How bytes get to who asked for them; by default through us.
+    pub fn delivery(mut self, delivery: Delivery) -> Self {
+        self.delivery = delivery;
         self
     }
 
@@ -118,6 +125,7 @@ impl EngineBuilder {
             authorizer,
             catalog,
             blobs: self.blobs.ok_or_else(|| missing("blobs"))?,
+            delivery: self.delivery,
             processor: self.processor.ok_or_else(|| missing("processor"))?,
             bus: self.bus.unwrap_or_else(|| Arc::new(MemoryBus::new())),
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),

@@ -1,12 +1,28 @@
 use super::{Media, MediaPath, playlist};
 use crate::{
-    Asset, AssetId, BlobKey, BlobStoreExt, ByteStream, Error, ErrorKind, Part, Rendition, RenditionId,
-    RenditionState, Result, Sha256, Variant, VariantName,
+    Asset, AssetId, BlobKey, BlobStoreExt, ByteStream, Error, ErrorKind, Part, PresignedHeaders, Rendition,
+    RenditionId, RenditionState, Result, Sha256, Variant, VariantName,
 };
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
 use sha2::Digest;
-use std::{ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc, time::Duration};
+
+/// How bytes get from a store to who asked for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// Through us.
+    #[default]
+    Proxy,
+    /// From the store itself, by a URL that we send them to after we have seen that they may; through us
+    /// where the store gives out none, and what consists of several blobs.
+    Redirect,
+}
+
+/// A URL of a store is good for so long at most: it is not asked for anew whether its reader still may.
+pub(crate) const REDIRECT_FOR: Duration = Duration::from_secs(15 * 60);
 
 /// Something to deliver: first what it is, then its bytes, as a whole or a range of them.
 #[derive(Clone, Debug)]
@@ -110,6 +126,29 @@ impl Media {
                 let chunks: Vec<Bytes> = self.read(content, None).await?.try_collect().await?;
                 Ok(chunks.concat().into())
             }
+        }
+    }
+
+    /// A URL of the store itself for content, good for `valid` and at most 15 minutes: where the store is
+    /// set to [`Delivery::Redirect`], gives out URLs, and has the content in one piece.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn presigned(
+        &self,
+        content: &Content,
+        headers: &PresignedHeaders,
+        valid: Duration,
+    ) -> Result<Option<String>> {
+        let (ContentBody::Blobs(blobs), Delivery::Redirect) = (&content.body, self.engine().delivery())
+        else {
+            return Ok(None);
+        };
+        match (&blobs[..], self.engine().blobs().capabilities().presign) {
+            ([(key, _)], Some(store)) => {
+                store.presign_get(key, headers, valid.min(REDIRECT_FOR)).await.map(Some)
+            }
+            _ => Ok(None),
         }
     }
 

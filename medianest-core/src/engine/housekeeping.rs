@@ -19,6 +19,9 @@ const EVENTS: u32 = 1_000;
 /// Jobs of dead workers that are taken in one go.
 const SILENT: u32 = 1_000;
 
+/// How long a put may be silent before what is left of it is cleared away.
+const UNFINISHED_FOR: Duration = Duration::from_secs(24 * 3600);
+
 /// What [`Housekeeping`] has cleared away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reclaimed {
@@ -63,6 +66,7 @@ impl Housekeeping {
                 self.reclaim().await.map(drop)
             }),
             self.every(Duration::from_secs(600), "trim old rows", || self.trim()),
+            self.every(Duration::from_secs(3600), "clear away unfinished bytes", || self.sweep()),
         );
     }
 
@@ -260,6 +264,14 @@ impl Housekeeping {
         let mut stored = self.engine.blobs().list(Some(folder));
         while let Some(blob) = stored.try_next().await? {
             self.engine.blobs().delete(&blob.key).await?;
+        }
+        Ok(())
+    }
+
+    async fn sweep(&self) -> Result<()> {
+        match self.engine.blobs().sweep(UNFINISHED_FOR).await? {
+            0 => {}
+            puts => tracing::info!(puts, "cleared away what was left of puts whose process died"),
         }
         Ok(())
     }

@@ -25,7 +25,9 @@ mod worker;
 
 pub use access::MembershipAuthorizer;
 pub use builder::{EngineBuilder, IntoShared};
-pub use delivery::{Content, ContentBody};
+#[cfg(feature = "http")]
+pub(crate) use delivery::REDIRECT_FOR;
+pub use delivery::{Content, ContentBody, Delivery};
 pub use events::{Consumer, EngineEvents, EventFeed};
 pub use gather::gather;
 pub use housekeeping::{Housekeeping, Reclaimed};
@@ -50,6 +52,7 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     catalog: Arc<dyn Catalog>,
     blobs: Arc<dyn BlobStore>,
+    delivery: Delivery,
     processor: Arc<dyn MediaProcessor>,
     authorizer: Arc<dyn Authorizer>,
     bus: Arc<dyn EventBus>,
@@ -99,6 +102,17 @@ impl Engine {
     /// The bytes.
     pub fn blobs(&self) -> &Arc<dyn BlobStore> {
         &self.0.blobs
+    }
+
+    /// How bytes get from the store to who asked for them.
+    pub fn delivery(&self) -> Delivery {
+        self.0.delivery
+    }
+
+    /// The origins that content is delivered from beside ours: pages that show it have to allow them.
+    pub fn delivery_origins(&self) -> Vec<String> {
+        let presign = self.blobs().capabilities().presign.filter(|_| self.delivery() == Delivery::Redirect);
+        presign.map(|store| store.origin().to_owned()).into_iter().collect()
     }
 
     /// What understands and renders.

@@ -1,42 +1,66 @@
 use super::{MediaBody, range};
 use crate::{
-    Error, Result,
-    engine::{Content, Media},
+    Error, PresignedHeaders, Result, Timestamp,
+    engine::{Content, Media, REDIRECT_FOR},
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use std::time::Duration;
 
 /// How content is cached: not by shared caches, since who may see it can change; and only what never
 /// changes without asking again.
-const CACHE: HeaderValue = HeaderValue::from_static("private, max-age=3600, immutable");
-const NO_CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
+const CACHE: &str = "private, max-age=3600, immutable";
+const NO_CACHE: &str = "private, no-cache";
 /// What is delivered never runs, whatever it is.
 const POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
 
-/// Content as a response: `200`, `206`, `304` or `416`.
+/// What was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) method: &'a Method,
+    pub(super) headers: &'a HeaderMap,
+    /// It is to be saved, not shown.
+    pub(super) download: bool,
+    /// What is there never changes, and may be kept.
+    pub(super) immutable: bool,
+    /// When the permission ends, where the URL itself is one.
+    pub(super) until: Option<Timestamp>,
+}
+
+/// Content as a response: `200`, `206`, `304`, `307` or `416`.
 pub(super) async fn respond(
     media: &Media,
     content: &Content,
-    method: &Method,
-    headers: &HeaderMap,
-    cached: bool,
-    download: bool,
+    asked: Asked<'_>,
 ) -> Result<Response<MediaBody>> {
+    let Asked { method, headers, download, immutable, .. } = asked;
+    let cache = if immutable { CACHE } else { NO_CACHE };
     let mut response = Response::new(MediaBody::empty());
     let out = response.headers_mut();
     out.insert(header::ETAG, value(&format!("\"{}\"", content.etag))?);
-    out.insert(header::CACHE_CONTROL, if cached { CACHE } else { NO_CACHE });
+    out.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
     if range::is_known(headers, &content.etag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response);
+    }
+    let shown = is_shown(&content.content_type) && !download;
+    let disposition = disposition(&content.file_name, shown);
+    if method == Method::GET {
+        let headers = PresignedHeaders {
+            content_type: content.content_type.clone(),
+            content_disposition: disposition.clone(),
+            cache_control: cache.to_owned(),
+        };
+        if let Some(redirect) = redirect(media, content, &headers, asked).await? {
+            return Ok(redirect);
+        }
     }
     out.insert(header::CONTENT_TYPE, value(&content.content_type)?);
     out.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     out.insert(header::CONTENT_SECURITY_POLICY, POLICY);
     out.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     out.insert("cross-origin-resource-policy", HeaderValue::from_static("same-site"));
-    let shown = is_shown(&content.content_type) && !download;
-    out.insert(header::CONTENT_DISPOSITION, value(&disposition(&content.file_name, shown))?);
+    out.insert(header::CONTENT_DISPOSITION, value(&disposition)?);
     let range = match range::wanted(headers, content.size, &content.etag) {
         range::Wanted::Whole => 0..content.size,
         range::Wanted::Part(part) => {
@@ -58,6 +82,31 @@ pub(super) async fn respond(
         *response.body_mut() = MediaBody::stream(media.read(content, Some(range)).await?, Some(size));
     }
     Ok(response)
+}
+
+/// The way to the store itself, where there is one. It ends with the signature that led to it; a browser
+/// remembers it for a third of its time, so that what it leads to can still be fetched at leisure.
+async fn redirect(
+    media: &Media,
+    content: &Content,
+    headers: &PresignedHeaders,
+    asked: Asked<'_>,
+) -> Result<Option<Response<MediaBody>>> {
+    let left = asked.until.map(|until| until.since(media.engine().now()));
+    let valid = left.unwrap_or(REDIRECT_FOR).min(REDIRECT_FOR);
+    if valid < Duration::from_secs(1) {
+        return Ok(None);
+    }
+    let Some(url) = media.presigned(content, headers, valid).await? else { return Ok(None) };
+    let cache = match asked.immutable {
+        true => format!("private, max-age={}", valid.as_secs() / 3),
+        false => NO_CACHE.to_owned(),
+    };
+    let mut response = Response::new(MediaBody::empty());
+    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    response.headers_mut().insert(header::LOCATION, value(&url)?);
+    response.headers_mut().insert(header::CACHE_CONTROL, value(&cache)?);
+    Ok(Some(response))
 }
 
 fn value(text: &str) -> Result<HeaderValue> {

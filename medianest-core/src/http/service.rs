@@ -1,4 +1,10 @@
-use super::{Caller, MediaBody, deliver, events, problem::problem, upload};
+use super::{
+    Caller, MediaBody,
+    deliver::{self, Asked},
+    events,
+    problem::problem,
+    upload,
+};
 use crate::{
     AssetId, Engine, Error, ErrorKind, Principal, Result, SessionId, TenantId,
     engine::{Media, MediaPath},
@@ -102,7 +108,9 @@ impl MediaService {
             let media = self.media(parts).await?;
             let content = media.content(asset.parse().map_err(|_| unknown())?, &path.parse()?).await?;
             let download = query.get("download") == Some("true");
-            return deliver::respond(&media, &content, &parts.method, &parts.headers, false, download).await;
+            let Parts { method, headers, .. } = parts;
+            let asked = Asked { method, headers, download, immutable: false, until: None };
+            return deliver::respond(&media, &content, asked).await;
         }
         match (&parts.method, path) {
             (&Method::POST, "/uploads") => {
@@ -164,7 +172,9 @@ impl MediaService {
         let media = self.engine.acting_as(principal);
         let content = media.content(asset, &path).await?;
         let download = query.get("download") == Some("true");
-        deliver::respond(&media, &content, &parts.method, &parts.headers, path.is_immutable(), download).await
+        let Parts { method, headers, .. } = parts;
+        let (immutable, until) = (path.is_immutable(), Some(claims.expires_at));
+        deliver::respond(&media, &content, Asked { method, headers, download, immutable, until }).await
     }
 }
 

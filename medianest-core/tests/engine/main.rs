@@ -5,6 +5,7 @@ mod events;
 mod lifecycle;
 mod processing;
 mod recipes;
+mod redirects;
 mod rights;
 mod support;
 mod work;

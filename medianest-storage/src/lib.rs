@@ -1,5 +1,5 @@
 //! Where [MediaNest](https://github.com/medianest/medianest) keeps its state: rows in SQLite or
-//! PostgreSQL, bytes in files or memory.
+//! PostgreSQL, bytes in files, in memory or in a bucket.
 //!
 //! Both catalogs implement everything in [`medianest_core::catalog`], from the same statements, and are
 //! proven by the same suites. Neither migrates by itself: the program decides when.
@@ -36,6 +36,9 @@
 //! | `sqlite` (default) | `SqliteCatalog`: a file or memory; SQLite is compiled in |
 //! | `postgres` | `PostgresCatalog` and `PostgresBus`: PostgreSQL 15 or newer, also as a guest in your own database |
 //! | `local` (default) | `ObjectBlobs`: bytes in local files, durably, or in memory |
+//! | `s3` | `ObjectBlobs::s3`: a bucket of Amazon S3, or of anybody who speaks the same |
+//! | `gcs` | `ObjectBlobs::gcs`: a bucket of Google Cloud Storage |
+//! | `azure` | `ObjectBlobs::azure`: a container of Azure Blob Storage |
 
 #[cfg(feature = "local")]
 mod blobs;
@@ -49,8 +52,16 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+#[cfg(feature = "azure")]
+pub use blobs::AzureOptions;
+#[cfg(feature = "gcs")]
+pub use blobs::GcsOptions;
+#[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
+pub use blobs::Patience;
+#[cfg(feature = "s3")]
+pub use blobs::S3Options;
 #[cfg(feature = "local")]
-pub use blobs::ObjectBlobs;
+pub use blobs::{Mirror, ObjectBlobs};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use catalog::SqlCatalog;
 #[cfg(feature = "postgres")]

@@ -11,10 +11,14 @@ pub(super) fn from_store(error: object_store::Error, key: &BlobKey) -> Error {
 
 /// What a store says of itself.
 pub(super) fn unavailable(error: object_store::Error) -> Error {
-    match cause(&error).map(io::Error::kind) {
-        Some(kind) if is_full(kind) => storage_full().caused_by(error),
-        _ => storage_unavailable().caused_by(error),
-    }
+    use object_store::Error::{PermissionDenied, Unauthenticated};
+    let ours = match cause(&error).map(io::Error::kind) {
+        Some(kind) if is_full(kind) => storage_full(),
+        _ if says(&error, "RequestTimeTooSkewed") => clock_skewed(),
+        _ if matches!(error, PermissionDenied { .. } | Unauthenticated { .. }) => storage_refused(),
+        _ => storage_unavailable(),
+    };
+    ours.caused_by(error)
 }
 
 /// What the file system says.
@@ -29,6 +33,25 @@ pub(super) fn from_join(error: tokio::task::JoinError) -> Error {
 
 fn storage_unavailable() -> Error {
     Error::unavailable("storage_unavailable", "the blob store does not do its work")
+}
+
+fn storage_refused() -> Error {
+    Error::unavailable(
+        "storage_refused",
+        "the blob store does not accept our credentials, or gives them no right to do this",
+    )
+}
+
+fn clock_skewed() -> Error {
+    Error::unavailable(
+        "clock_skewed",
+        "the clock of this machine and that of the blob store differ too much; synchronise it",
+    )
+}
+
+/// Whether the code of an answer, which is in no field, is this one.
+fn says(error: &object_store::Error, code: &str) -> bool {
+    error.to_string().contains(code)
 }
 
 fn storage_full() -> Error {

@@ -1,10 +1,23 @@
 //! Blobs over any [`ObjectStore`].
 
+#[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
+mod cloud;
 mod error;
 mod local;
+mod mirror;
 mod multipart;
 mod parts;
 mod read;
+
+#[cfg(feature = "azure")]
+pub use cloud::AzureOptions;
+#[cfg(feature = "gcs")]
+pub use cloud::GcsOptions;
+#[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
+pub use cloud::Patience;
+#[cfg(feature = "s3")]
+pub use cloud::S3Options;
+pub use mirror::Mirror;
 
 use self::{
     error::{from_store, is_no_file, unavailable},
@@ -16,15 +29,20 @@ use self::{
 use async_trait::async_trait;
 use futures::{StreamExt, stream::BoxStream};
 use medianest_core::{
-    BlobKey, BlobMeta, BlobStore, ByteStream, Error, ErrorKind, Result, Timestamp, blob_not_found,
+    BlobKey, BlobMeta, BlobStore, ByteStream, Capabilities, Error, ErrorKind, Presign, Result, Timestamp,
+    blob_not_found,
 };
 use object_store::{
-    GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, local::LocalFileSystem, memory::InMemory,
-    path::Path,
+    GetOptions, GetRange, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, local::LocalFileSystem,
+    memory::InMemory, path::Path,
 };
-use std::{ops::Range, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc, time::Duration};
 
-/// A [`BlobStore`] over object_store: local files, memory, or any [`ObjectStore`] that you bring.
+/// The last byte that a range may name: some stores count with a sign.
+const FARTHEST: u64 = i64::MAX as u64;
+
+/// A [`BlobStore`] over object_store: local files, memory, a bucket in the network, or any
+/// [`ObjectStore`] that you bring.
 ///
 /// Keys are the store's paths. What lies in the store under names that are no [`BlobKey`] is neither
 /// listed nor touched.
@@ -44,6 +62,20 @@ use std::{ops::Range, sync::Arc};
 pub struct ObjectBlobs {
     store: Arc<dyn ObjectStore>,
     local: Option<Arc<LocalWriter>>,
+    remote: Option<Arc<dyn Remote>>,
+}
+
+/// What stores in the network do in a way of their own.
+#[async_trait]
+trait Remote: fmt::Debug + Send + Sync {
+    /// Begins an upload that is found again when its process dies.
+    async fn begin(&self, path: Path) -> object_store::Result<Box<dyn MultipartUpload>>;
+
+    /// See [`BlobStore::sweep`].
+    async fn sweep(&self, silent_for: Duration) -> Result<u64>;
+
+    /// Itself, when it gives out URLs.
+    fn presign(&self) -> Option<&dyn Presign>;
 }
 
 impl ObjectBlobs {
@@ -60,7 +92,7 @@ impl ObjectBlobs {
         let store = LocalFileSystem::new_with_prefix(folder)
             .map_err(|error| at(unavailable(error)))?
             .with_automatic_cleanup(true);
-        Ok(Self { store: Arc::new(store), local: Some(Arc::new(local)) })
+        Ok(Self { local: Some(Arc::new(local)), ..Self::new(Arc::new(store)) })
     }
 
     /// Blobs in memory, gone with the last clone.
@@ -71,7 +103,14 @@ impl ObjectBlobs {
     /// Blobs in the store that you bring. It must make an object visible as a whole or not at all, as
     /// the stores of object_store do, and durable when it says that it is written.
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
-        Self { store, local: None }
+        Self { store, local: None, remote: None }
+    }
+
+    async fn begin(&self, path: &Path) -> object_store::Result<Box<dyn MultipartUpload>> {
+        match &self.remote {
+            Some(remote) => remote.begin(path.clone()).await,
+            None => self.store.put_multipart(path).await,
+        }
     }
 
     async fn meta(&self, key: &BlobKey) -> Result<Option<ObjectMeta>> {
@@ -81,6 +120,15 @@ impl ObjectBlobs {
             Err(error) => Err(error),
         }
     }
+
+    fn blob_meta(&self, key: BlobKey, meta: &ObjectMeta) -> BlobMeta {
+        let mut modified = Timestamp::from_micros(meta.last_modified.timestamp_micros());
+        if self.remote.is_some() {
+            // In the answer for one object it is a header of HTTP, which knows no fractions.
+            modified = Timestamp::from_secs(modified.as_secs());
+        }
+        BlobMeta { key, size: meta.size, modified }
+    }
 }
 
 #[async_trait]
@@ -89,7 +137,7 @@ impl BlobStore for ObjectBlobs {
         let parts = Parts::new(body);
         match &self.local {
             Some(local) => local.put(key, parts).await,
-            None => put_multipart(self.store.as_ref(), key, parts).await,
+            None => put_multipart(self, key, parts).await,
         }
     }
 
@@ -97,9 +145,10 @@ impl BlobStore for ObjectBlobs {
         if range.as_ref().is_some_and(Range::is_empty) {
             return self.meta(key).await?.map(|_| nothing()).ok_or_else(|| blob_not_found(key));
         }
-        let options = GetOptions { range: range.clone().map(GetRange::Bounded), ..GetOptions::default() };
+        let wanted = range.clone().map(|range| GetRange::Bounded(range.start..range.end.min(FARTHEST)));
+        let options = GetOptions { range: wanted, ..GetOptions::default() };
         match self.store.get_opts(&path(key), options).await {
-            Ok(found) => Ok(read(found, key.clone())),
+            Ok(found) => Ok(read(Arc::clone(&self.store), found, key.clone())),
             Err(error) => {
                 let error = from_store(error, key);
                 // Stores refuse a range that starts past the end, each with an error of its own.
@@ -115,7 +164,7 @@ impl BlobStore for ObjectBlobs {
     }
 
     async fn head(&self, key: &BlobKey) -> Result<Option<BlobMeta>> {
-        Ok(self.meta(key).await?.map(|meta| blob_meta(key.clone(), &meta)))
+        Ok(self.meta(key).await?.map(|meta| self.blob_meta(key.clone(), &meta)))
     }
 
     async fn delete(&self, key: &BlobKey) -> Result<()> {
@@ -128,13 +177,14 @@ impl BlobStore for ObjectBlobs {
     fn list(&self, prefix: Option<&BlobKey>) -> BoxStream<'static, Result<BlobMeta>> {
         let folder = prefix.map(|prefix| format!("{prefix}/"));
         let found = self.store.list(prefix.map(path).as_ref());
+        let this = self.clone();
         let blobs = found.filter_map(move |meta| {
             let below = |meta: &ObjectMeta| {
                 folder.as_ref().is_none_or(|folder| meta.location.as_ref().starts_with(folder.as_str()))
             };
             futures::future::ready(match meta {
                 Ok(meta) if below(&meta) => {
-                    BlobKey::new(meta.location.as_ref()).ok().map(|key| Ok(blob_meta(key, &meta)))
+                    BlobKey::new(meta.location.as_ref()).ok().map(|key| Ok(this.blob_meta(key, &meta)))
                 }
                 Ok(_) => None,
                 Err(error) if is_no_file(&error) => None,
@@ -143,16 +193,24 @@ impl BlobStore for ObjectBlobs {
         });
         blobs.boxed()
     }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        let mut capabilities = Capabilities::default();
+        capabilities.presign = self.remote.as_ref().and_then(|remote| remote.presign());
+        capabilities
+    }
+
+    async fn sweep(&self, silent_for: Duration) -> Result<u64> {
+        match &self.remote {
+            Some(remote) => remote.sweep(silent_for).await,
+            None => Ok(0),
+        }
+    }
 }
 
 /// A key has only characters that stand for themselves in a path.
 fn path(key: &BlobKey) -> Path {
     Path::from(key.as_str())
-}
-
-fn blob_meta(key: BlobKey, meta: &ObjectMeta) -> BlobMeta {
-    let modified = Timestamp::from_micros(meta.last_modified.timestamp_micros());
-    BlobMeta { key, size: meta.size, modified }
 }
 
 fn nothing() -> ByteStream {

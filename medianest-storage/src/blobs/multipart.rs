@@ -1,10 +1,11 @@
 use super::{
-    error::{from_join, from_store},
+    ObjectBlobs,
+    error::{from_join, unavailable},
     parts::Parts,
     path,
 };
-use medianest_core::{BlobKey, Result};
-use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt};
+use medianest_core::{BlobKey, Error, Result};
+use object_store::{MultipartUpload, ObjectStoreExt};
 use tokio::task::JoinSet;
 
 /// Equal parts, as some stores want them; 10,000 of them, as many as S3 takes, are 80 GiB.
@@ -14,19 +15,25 @@ const IN_FLIGHT: usize = 2;
 
 /// Writes a body that fits into one part at once, and a longer one as a multipart upload, which is
 /// aborted when anything fails or the future is dropped.
-pub(super) async fn put_multipart(store: &dyn ObjectStore, key: &BlobKey, mut parts: Parts) -> Result<u64> {
+pub(super) async fn put_multipart(blobs: &ObjectBlobs, key: &BlobKey, mut parts: Parts) -> Result<u64> {
+    let (path, failed) = (path(key), |error| not_written(error, key));
     let mut part = Vec::new();
     parts.fill(&mut part, PART).await?;
     if part.len() < PART {
         let size = part.len() as u64;
-        store.put(&path(key), part.into()).await.map_err(|error| from_store(error, key))?;
+        blobs.store.put(&path, part.into()).await.map_err(failed)?;
         return Ok(size);
     }
-    let upload = store.put_multipart(&path(key)).await.map_err(|error| from_store(error, key))?;
+    let upload = blobs.begin(&path).await.map_err(failed)?;
     let mut upload = Upload(Some(upload));
     let result = write(&mut upload, key, part, parts).await;
     upload.finish(result.is_ok()).await;
     result
+}
+
+/// That something is not there is no answer to who wants to put it there.
+fn not_written(error: object_store::Error, key: &BlobKey) -> Error {
+    unavailable(error).with("key", key)
 }
 
 async fn write(upload: &mut Upload, key: &BlobKey, mut part: Vec<u8>, mut parts: Parts) -> Result<u64> {
@@ -41,10 +48,10 @@ async fn write(upload: &mut Upload, key: &BlobKey, mut part: Vec<u8>, mut parts:
         }
         while under_way.len() >= if last { 1 } else { IN_FLIGHT } {
             let done = under_way.join_next().await.transpose().map_err(from_join)?;
-            done.transpose().map_err(|error| from_store(error, key))?;
+            done.transpose().map_err(|error| not_written(error, key))?;
         }
         if last {
-            upload.complete().await.map_err(|error| from_store(error, key))?;
+            upload.complete().await.map_err(|error| not_written(error, key))?;
             return Ok(size);
         }
         parts.fill(&mut part, PART).await?;

@@ -1,8 +1,10 @@
-//! The one file that knows all crates: which catalog, which blobs, which processor.
+//! The one place that knows all crates: which catalog, which blobs, which processor.
+
+pub(crate) mod stores;
 
 use crate::{
     Settings, State,
-    config::{Config, days},
+    config::{Config, DEFAULT_STORE, days},
     data_dir,
 };
 use medianest_core::{
@@ -14,7 +16,7 @@ use medianest_core::{
     catalog::{Catalog, IdentityCatalog},
     engine::UrlKey,
 };
-use medianest_storage::{ObjectBlobs, PostgresBus, PostgresCatalog, SqliteCatalog};
+use medianest_storage::{PostgresBus, PostgresCatalog, SqliteCatalog};
 use std::{path::Path, sync::Arc, time::Duration};
 
 /// Sessions that are remembered; each takes a few hundred bytes.
@@ -47,13 +49,14 @@ pub(crate) async fn compose(config: &Config, migrate: Migrate) -> Result<Nest> {
     data_dir::create(&config.data_dir)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let rows = rows(config, migrate, &clock).await?;
-    let blobs = ObjectBlobs::local(config.media_dir())?;
+    let store = config.store();
     let keys = KeySet::open(&config.keys_dir())?;
     let url_key = UrlKey::new("k1", data_dir::secret(&config.keys_dir().join("url.key"))?)?;
 
     let mut builder = Engine::builder()
         .catalog(Arc::clone(&rows.catalog))
-        .blobs(blobs)
+        .blobs(stores::open_mirrored(config, DEFAULT_STORE, &store)?)
+        .delivery(store.delivery)
         .processor(processor()?)
         .clock(Arc::clone(&clock))
         .url_key(url_key)

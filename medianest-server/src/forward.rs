@@ -4,6 +4,7 @@ use crate::{State, caller::Caller};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt;
+use http::Method;
 use http_body_util::Empty;
 use medianest_core::{
     Error, Principal, Result, SessionId, TenantId,
@@ -29,6 +30,11 @@ pub(crate) fn service(state: &State) -> MediaService {
     MediaService::new(state.engine.clone()).sessions(Arc::new(Gate(Arc::clone(&state.authenticator))))
 }
 
+/// The method that was asked for: of what has no route of its own for `HEAD`, poem makes a `GET`, which may
+/// be sent elsewhere with a URL that is no good for `HEAD`.
+#[derive(Clone)]
+pub(crate) struct Verb(pub(crate) Method);
+
 /// The answer of the service to a read of `path`, with the headers and the query of `request`.
 pub(crate) async fn read(
     service: &MediaService,
@@ -40,7 +46,10 @@ pub(crate) async fn read(
         Some(query) => format!("{path}?{query}"),
         None => path.to_owned(),
     };
-    let mut forwarded = http::Request::get(uri)
+    let method = request.data::<Verb>().map_or_else(|| request.method(), |verb| &verb.0);
+    let mut forwarded = http::Request::builder()
+        .method(method)
+        .uri(uri)
         .body(Empty::<Bytes>::new())
         .map_err(|source| Error::invalid("invalid_path", "this is not a path").caused_by(source))?;
     forwarded.headers_mut().extend(request.headers().clone());

@@ -23,6 +23,7 @@ use std::sync::{Arc, OnceLock};
 /// Everything that goes wrong is answered as a problem, and every response carries its request id.
 pub fn routes(state: State) -> impl Endpoint<Output = Response> {
     let allowed = AllowedMethods::new("/api/v1", Api::meta());
+    let page = site::Page::new(&state.engine.delivery_origins());
     let app = mounted(&state)
         .at("/health/live", get(site::live))
         .at("/health/ready", get(site::ready))
@@ -30,7 +31,7 @@ pub fn routes(state: State) -> impl Endpoint<Output = Response> {
         .at("/openapi.json", get(document()))
         .at("/.well-known/jwks.json", get(jwks(&state)))
         .at("/docs", get(site::Docs::new(api::document_page)).with(compressed()))
-        .nest_no_strip("/", get(site::Page).with(compressed()));
+        .nest_no_strip("/", get(page).with(compressed()));
     Edge::new(app, state, allowed)
 }
 

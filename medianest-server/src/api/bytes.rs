@@ -44,6 +44,10 @@ impl ApiResponse for Bytes {
                 response(200, "All of it.", bytes()),
                 response(206, "The range that was asked for.", bytes()),
                 response(304, "The caller has it already.", Vec::new()),
+                MetaResponse {
+                    headers: vec![header("Location", "A URL of the store, good for 15 minutes at most.")],
+                    ..response(307, "The store itself has it there, where it is set to be asked.", Vec::new())
+                },
                 response(416, "The range is beyond the end.", Vec::new()),
             ],
         }

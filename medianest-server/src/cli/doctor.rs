@@ -1,7 +1,9 @@
+mod store;
+
 use super::output;
 use crate::{
     composition::{Migrate, check_encoders, compose, sandbox_report},
-    config::Config,
+    config::{Config, DEFAULT_STORE},
 };
 use medianest_core::{Error, Result};
 use serde::Serialize;
@@ -33,6 +35,7 @@ pub(super) async fn run(config: Config, args: Args) -> Result<()> {
     let checks = [
         Check::of("data directory", data_dir(&config)),
         Check::of("database", database(&config).await),
+        Check::of("store", store::check(&config, DEFAULT_STORE, &config.store()).await),
         Check::of(
             "sandbox",
             sandbox_report().map(|report| {

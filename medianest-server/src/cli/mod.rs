@@ -10,6 +10,7 @@ mod openapi;
 mod output;
 mod recipe;
 mod serve;
+mod store;
 mod user;
 mod worker;
 
@@ -46,6 +47,9 @@ enum Command {
     /// Look after the database.
     #[command(subcommand)]
     Db(db::Command),
+    /// Look after the store of media.
+    #[command(subcommand)]
+    Store(store::Command),
     /// Show or apply what is derived from the assets of a library.
     #[command(subcommand)]
     Recipe(recipe::Command),
@@ -98,6 +102,7 @@ fn dispatch(cli: Cli) -> Result<()> {
                 Command::Import(args) => runtime()?.block_on(import::run(config, args)),
                 Command::User(command) => runtime()?.block_on(user::run(config, command)),
                 Command::Db(command) => runtime()?.block_on(db::run(config, command)),
+                Command::Store(command) => runtime()?.block_on(store::run(config, command)),
                 Command::Recipe(command) => runtime()?.block_on(recipe::run(config, command)),
                 Command::Doctor(args) => runtime()?.block_on(doctor::run(config, args)),
                 Command::Config(command) => config::run(&config, &command),

@@ -117,6 +117,14 @@ mod tests {
             ("[database]\nurl = \"mysql://x\"", "postgres://"),
             ("[database]\nurl = \"postgres://x\"\nurl_file = \"x\"", "exclude"),
             ("[log]\nformat = \"xml\"", "xml"),
+            ("[stores.default]\nkind = \"s3\"", "stores.default.bucket"),
+            ("[stores.default]\nkind = \"tape\"", "tape"),
+            ("[stores.default]\nkind = \"s3\"\nbucket = \"b\"\naccess_key_id = \"x\"", "secret_key_file"),
+            ("[stores.default]\ndelivery = \"redirect\"", "proxy"),
+            ("[stores.default]\nkind = \"s3\"\nbucket = \"b\"\nprefix = \"/x\"", "prefix"),
+            ("[stores.default.mirror]\nkind = \"local\"", "mirror.dir"),
+            ("[stores.default.mirror]\nkind = \"s3\"", "stores.default.mirror.bucket"),
+            ("[stores.default]\nbuckett = \"b\"", "buckett"),
             ("[limits]\nmax_pixel = 1", "max_pixel"),
         ] {
             let error = parse(toml).expect_err(toml);
@@ -129,6 +137,17 @@ mod tests {
         let config = parse("").unwrap();
         assert_eq!(config.listen.port(), 8080);
         assert!(config.database_url().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_store_is_read_without_showing_its_secret() {
+        let toml = "[stores.default]\nkind = \"s3\"\nbucket = \"media\"\nendpoint = \"https://s3.example.org\"\n\
+                    access_key_id = \"id\"\nsecret_key = \"hunter2\"\ndelivery = \"redirect\"";
+        let config = parse(toml).unwrap();
+        assert_eq!(config.store().secret_key().unwrap().as_ref().map(Secret::reveal), Some("hunter2"));
+        assert!(!format!("{config:?}").contains("hunter2"));
+        assert!(!serde_json::to_string(&config).unwrap().contains("hunter2"));
+        assert_eq!(parse("").unwrap().store().kind, crate::config::StoreKind::Local);
     }
 
     #[test]

@@ -3,17 +3,23 @@
 
 mod load;
 mod secret;
+mod stores;
 
 pub use load::{Overrides, load};
 pub use secret::Secret;
+pub use stores::{Store, StoreKind};
 
 use medianest_core::{Error, Limits, Result, engine::EngineOptions};
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     time::Duration,
 };
+
+/// The name of the store that media is kept in unless something else is said.
+pub const DEFAULT_STORE: &str = "default";
 
 /// The configuration of the program. Variables are named after the keys, with two underscores between
 /// levels: `MEDIANEST_LISTEN`, `MEDIANEST_ACCOUNTS__OPEN_REGISTRATION`.
@@ -35,6 +41,9 @@ pub struct Config {
     pub accounts: Accounts,
     /// How long what nobody needs is kept, and how much may come in.
     pub storage: Storage,
+    /// Where media is kept, by the name of the store: the one called `default`, which is
+    /// `storage.media_dir` when nothing else is said.
+    pub stores: BTreeMap<String, Store>,
     /// What one piece of media may cost.
     pub limits: Limits,
     /// Limits of connections and requests.
@@ -144,6 +153,7 @@ impl Default for Config {
             workers: Workers::default(),
             accounts: Accounts::default(),
             storage: Storage::default(),
+            stores: BTreeMap::new(),
             limits: Limits::default(),
             http: Http::default(),
             log: Log::default(),
@@ -209,6 +219,15 @@ impl Config {
         if self.database.url.is_some() && self.database.url_file.is_some() {
             return wrong("database.url", "and database.url_file exclude each other; remove one");
         }
+        for (name, store) in &self.stores {
+            if name != DEFAULT_STORE {
+                return wrong(
+                    &format!("stores.{name}"),
+                    "is not the store called default, the only one there is yet",
+                );
+            }
+            store.check(name)?;
+        }
         let positive = [
             ("http.max_connections", self.http.max_connections as u64),
             ("http.head_seconds", u64::from(self.http.head_seconds)),
@@ -246,7 +265,12 @@ impl Config {
         Ok(Some(url))
     }
 
-    /// Where media is kept.
+    /// The store called `default`.
+    pub fn store(&self) -> Store {
+        self.stores.get(DEFAULT_STORE).cloned().unwrap_or_default()
+    }
+
+    /// Where the store called `default` is, when it is local.
     pub fn media_dir(&self) -> PathBuf {
         self.storage.media_dir.clone().unwrap_or_else(|| self.data_dir.join("media"))
     }

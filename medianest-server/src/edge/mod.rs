@@ -9,6 +9,7 @@ pub(crate) use allow::AllowedMethods;
 
 use crate::{
     State,
+    forward::Verb,
     problem::{self, Asked},
 };
 use bytes::Bytes;
@@ -41,6 +42,7 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         let method = request.method().clone();
         let path = request.original_uri().path().to_owned();
         request.set_data(self.state.clone());
+        request.set_data(Verb(method.clone()));
         let asked = Asked { request_id: &id, path: &path };
         let rest = linger::Rest::of(&mut request);
 

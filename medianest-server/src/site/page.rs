@@ -5,14 +5,29 @@ use sha2::{Digest, Sha256};
 
 static FILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/web");
 
-/// Nothing but what we serve ourselves runs on the page; media may come as blobs, since players build
-/// their streams in memory.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
-                      media-src 'self' blob:; connect-src 'self'; worker-src 'self' blob:; font-src 'self'; \
-                      manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-
 /// The files of the page, which are part of the program.
-pub(crate) struct Page;
+pub(crate) struct Page {
+    policy: HeaderValue,
+}
+
+impl Page {
+    /// The page, that shows media from here and from these origins.
+    pub(crate) fn new(origins: &[String]) -> Self {
+        let policy = HeaderValue::from_str(&policy(origins));
+        Self { policy: policy.unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'")) }
+    }
+}
+
+/// Nothing but what we serve ourselves runs on the page; media may come as blobs, since players build
+/// their streams in memory, and from the stores that we send it to.
+fn policy(origins: &[String]) -> String {
+    let stores: String = origins.iter().map(|origin| format!(" {origin}")).collect();
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:{stores}; \
+         media-src 'self' blob:{stores}; connect-src 'self'{stores}; worker-src 'self' blob:; \
+         font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
+}
 
 impl Endpoint for Page {
     type Output = Response;
@@ -28,7 +43,7 @@ impl Endpoint for Page {
             .header(header::ETAG, &tag)
             .header(header::CACHE_CONTROL, "no-cache")
             .header(header::VARY, "Accept-Encoding")
-            .header(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+            .header(header::CONTENT_SECURITY_POLICY, &self.policy);
         if request.header("if-none-match").is_some_and(|known| known.contains(&tag)) {
             return Ok(response.status(StatusCode::NOT_MODIFIED).finish());
         }

@@ -8,7 +8,7 @@ use crate::{
     data_dir,
 };
 use medianest_core::{
-    Clock, Engine, MediaProcessor, Result, SystemClock,
+    Clock, Engine, Error, MediaProcessor, Result, SystemClock,
     auth::{
         Accounts, AccountsOptions, CatalogSessions, KeySet, MemorySessions, PasswordOptions, Passwords,
         SessionStore, TokenOptions, Tokens,
@@ -93,6 +93,7 @@ impl Nest {
             public_url: config.public_url.clone(),
             max_json_bytes: config.http.max_json_bytes,
             body_timeout: Duration::from_secs(config.http.body_seconds.into()),
+            local_metrics: config.http.local_metrics,
         };
         State::with_accounts(self.engine.clone(), Arc::clone(&self.accounts)).settings(settings)
     }
@@ -190,6 +191,29 @@ pub(crate) fn check_encoders() -> Result<()> {
 pub(crate) fn before_threads() -> Result<()> {
     #[cfg(target_os = "linux")]
     medianest_media::sandbox::init()?;
+    Ok(())
+}
+
+/// Whether the folder of the blobs is there, as far as it was when the program started. A store without it
+/// answers that nothing is there, as when a disk is not mounted.
+///
+/// # Errors
+/// `media_dir_gone`.
+pub(crate) fn check_media_dir(path: &Path) -> Result<()> {
+    std::fs::read_dir(path).map(drop).map_err(|source| {
+        Error::unavailable("media_dir_gone", "the directory of the media cannot be read")
+            .with("path", path.display())
+            .caused_by(source)
+    })
+}
+
+/// Whether children that decode media can be made, where there are any.
+///
+/// # Errors
+/// `sandbox_gone`.
+pub(crate) fn check_sandbox() -> Result<()> {
+    #[cfg(target_os = "linux")]
+    medianest_media::sandbox::Sandboxed::new()?.check()?;
     Ok(())
 }
 

@@ -35,11 +35,11 @@ pub(crate) fn require_same_site(headers: &HeaderMap, settings: &Settings) -> Res
     if same {
         return Ok(());
     }
-    Err(Error::new(
-        ErrorKind::Forbidden,
-        "cross_site",
-        "a request with a cookie that changes something must come from the same origin",
-    ))
+    let message = match &settings.public_url {
+        Some(url) => format!("this server is used at {url}; open the page there"),
+        None => "a request with a cookie that changes something must come from the same origin".into(),
+    };
+    Err(Error::new(ErrorKind::Forbidden, "cross_site", message))
 }
 
 fn is_ours(origin: &str, host: Option<&str>, settings: &Settings) -> bool {

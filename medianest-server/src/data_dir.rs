@@ -1,5 +1,6 @@
 //! The data directory: ours alone, one owner at a time, and the secrets in it.
 
+use crate::config::Config;
 use medianest_core::{Error, ErrorKind, Result};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -18,6 +19,31 @@ pub(crate) fn create(path: &Path) -> Result<()> {
             .with("path", path.display())
             .caused_by(source)
     })
+}
+
+/// Which of the directories let other users of the machine in.
+///
+/// What we write is for us alone, but names and sizes show there, and what an older version wrote.
+pub(crate) fn open_to_others(config: &Config) -> Vec<PathBuf> {
+    let mut paths = config.media_dirs();
+    paths.push(config.keys_dir());
+    // Nobody reaches what is below it when it is closed.
+    paths.retain(|path| !path.starts_with(&config.data_dir));
+    paths.insert(0, config.data_dir.clone());
+    paths.retain(|path| is_open(path));
+    paths
+}
+
+#[cfg(unix)]
+fn is_open(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o077 != 0)
+}
+
+/// Where rights are lists, they are inherited from the folder of the user.
+#[cfg(not(unix))]
+fn is_open(_: &Path) -> bool {
+    false
 }
 
 /// Where other commands reach the server that owns the directory.

@@ -45,6 +45,7 @@ mod csrf;
 mod data_dir;
 mod edge;
 mod forward;
+mod health;
 mod problem;
 mod routes;
 #[cfg(feature = "standalone")]

@@ -7,15 +7,8 @@ use crate::{
     site,
 };
 use medianest_core::http::MediaService;
-use poem::{
-    Endpoint, EndpointExt, IntoResponse, Request, Response, Route,
-    endpoint::{make, make_sync},
-    get,
-    middleware::Compression,
-    web::CompressionAlgo,
-};
+use poem::{Endpoint, Request, Response, Route, endpoint::make, get};
 use poem_openapi::OpenApi;
-use std::sync::{Arc, OnceLock};
 
 /// All routes, to be served or to be mounted at the root of a poem application: `/api/v1`, signed
 /// delivery below `/media`, health, metrics, documentation, keys, and the page at `/`.
@@ -28,10 +21,10 @@ pub fn routes(state: State) -> impl Endpoint<Output = Response> {
         .at("/health/live", get(site::live))
         .at("/health/ready", get(site::ready))
         .at("/metrics", get(site::metrics))
-        .at("/openapi.json", get(document()))
-        .at("/.well-known/jwks.json", get(jwks(&state)))
-        .at("/docs", get(site::Docs::new(api::document_page)).with(compressed()))
-        .nest_no_strip("/", get(page).with(compressed()));
+        .at("/openapi.json", site::Fixed::new(|| site::Source::json(openapi_document())))
+        .at("/.well-known/jwks.json", jwks(&state))
+        .at("/docs", site::docs(api::document_page))
+        .nest_no_strip("/", page);
     Edge::new(app, state, allowed)
 }
 
@@ -41,16 +34,10 @@ pub fn api_routes(state: State) -> impl Endpoint<Output = Response> {
     Edge::new(mounted(&state), state, allowed)
 }
 
-/// What is text goes out compressed: by gzip, which is smaller than brotli at the speed that poem uses.
-fn compressed() -> Compression {
-    Compression::new().algorithms([CompressionAlgo::GZIP])
-}
-
 fn mounted(state: &State) -> Route {
     let delivery = forward::service(state);
-    Route::new()
-        .nest("/api/v1", api::service(state))
-        .at("/media/*path", get(make(move |request| signed(delivery.clone(), request))))
+    let signed = make(move |request| signed(delivery.clone(), request));
+    Route::new().nest("/api/v1", api::service(state)).at("/media/*path", get(signed))
 }
 
 /// Whoever has a signed URL is asked for nothing else.
@@ -65,20 +52,9 @@ pub fn openapi_document() -> String {
     api::document()
 }
 
-/// The document, made when it is first asked for.
-fn document() -> impl Endpoint + 'static {
-    let made = OnceLock::new();
-    make_sync(move |_| json(made.get_or_init(openapi_document).clone()))
-}
-
 /// The keys that tokens are verified with; none, where users are kept elsewhere.
-fn jwks(state: &State) -> impl Endpoint + 'static {
+fn jwks(state: &State) -> site::Fixed {
     let none = || serde_json::json!({ "keys": [] });
     let keys = state.accounts.as_ref().map_or_else(none, |accounts| accounts.jwks()).to_string();
-    let keys: Arc<str> = keys.into();
-    make_sync(move |_| json(keys.to_string()))
-}
-
-fn json(text: String) -> Response {
-    text.with_content_type("application/json").with_header("cache-control", "no-cache").into_response()
+    site::Fixed::new(move || site::Source::json(keys.clone()))
 }

@@ -1,5 +1,6 @@
+use crate::health::Health;
 use medianest_core::{
-    Engine,
+    Engine, Result,
     auth::{Accounts, Authenticator},
 };
 use std::{fmt, sync::Arc, time::Duration};
@@ -13,6 +14,7 @@ pub struct State {
     pub(crate) accounts: Option<Arc<Accounts>>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) metrics: Option<Metrics>,
+    pub(crate) health: Health,
     pub(crate) stop: CancellationToken,
 }
 
@@ -21,6 +23,7 @@ impl State {
     /// a [`Principal`](medianest_core::Principal) into the data of a request; then nobody else is asked.
     pub fn new(engine: Engine, authenticator: Arc<dyn Authenticator>) -> Self {
         Self {
+            health: Health::of(engine.clone()),
             engine,
             authenticator,
             accounts: None,
@@ -50,6 +53,17 @@ impl State {
         self
     }
 
+    /// What else, beside catalog and blobs, `/health/ready` looks at; `look` may block for a moment.
+    #[must_use]
+    pub fn depends_on(
+        mut self,
+        name: &'static str,
+        look: impl Fn() -> Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.health = self.health.and(name, look);
+        self
+    }
+
     /// What `/metrics` shows, in Prometheus' text format; it answers 404 without.
     #[must_use]
     pub fn metrics(mut self, render: impl Fn() -> String + Send + Sync + 'static) -> Self {
@@ -69,11 +83,19 @@ pub struct Settings {
     pub max_json_bytes: usize,
     /// A body that sends nothing for so long is given up.
     pub body_timeout: Duration,
+    /// Whether `/metrics` answers whoever connects from this machine. Behind a proxy on the same machine
+    /// that may be everybody.
+    pub local_metrics: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { public_url: None, max_json_bytes: 1 << 20, body_timeout: Duration::from_secs(30) }
+        Self {
+            public_url: None,
+            max_json_bytes: 1 << 20,
+            body_timeout: Duration::from_secs(30),
+            local_metrics: false,
+        }
     }
 }
 

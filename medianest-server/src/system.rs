@@ -1,10 +1,9 @@
 //! What the process tells of itself, and what it does beside requests and jobs.
 
-use medianest_core::{
-    BlobKey, Engine, NewEvent, Result, TenantId, Topic, catalog::IdentityCatalog, event_kinds,
-};
+use crate::health::Health;
+use medianest_core::{Engine, NewEvent, TenantId, Topic, catalog::IdentityCatalog, event_kinds};
 use serde_json::json;
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// How often dependencies are looked at.
@@ -24,35 +23,28 @@ pub(crate) async fn tell(engine: &Engine, kind: &'static str, data: serde_json::
 }
 
 /// Looks at the dependencies now and then, and tells when one went away or came back.
-pub(crate) async fn watch_health(engine: Engine, stop: CancellationToken) {
-    let mut away: [bool; 2] = [false; 2];
+pub(crate) async fn watch_health(engine: Engine, health: Health, stop: CancellationToken) {
+    let mut away: HashSet<&str> = HashSet::new();
     while stop.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
-        let looks =
-            [("catalog", engine.catalog().check().await.map(drop)), ("blobs", look_at_blobs(&engine).await)];
-        for ((name, look), was_away) in looks.into_iter().zip(&mut away) {
-            let is_away = look.is_err();
-            if let Err(error) = &look
-                && !*was_away
-            {
-                tracing::error!(dependency = name, error = %error.report(), "a dependency went away");
+        for (name, error) in &*health.look().await {
+            let changed = match error {
+                Some(error) => {
+                    let went = away.insert(*name);
+                    if went {
+                        tracing::error!(dependency = name, error = %error.report(), "a dependency went away");
+                    }
+                    went
+                }
+                None => away.remove(name),
+            };
+            if changed {
+                let data = json!({ "dependency": name, "healthy": error.is_none() });
+                tell(&engine, event_kinds::SYSTEM_HEALTH, data).await;
             }
-            if is_away != *was_away {
-                *was_away = is_away;
-                tell(&engine, event_kinds::SYSTEM_HEALTH, json!({ "dependency": name, "healthy": !is_away }))
-                    .await;
-            }
-            metrics::gauge!("medianest_dependency_up", "dependency" => name).set(if is_away {
-                0.0
-            } else {
-                1.0
-            });
+            let up = if error.is_none() { 1.0 } else { 0.0 };
+            metrics::gauge!("medianest_dependency_up", "dependency" => *name).set(up);
         }
     }
-}
-
-/// A look at a key that is never there: the store answers, or it does not.
-async fn look_at_blobs(engine: &Engine) -> Result<()> {
-    engine.blobs().head(&BlobKey::new("health")?).await.map(drop)
 }
 
 /// Clears away the rows of sessions that ended.

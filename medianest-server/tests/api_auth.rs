@@ -208,7 +208,9 @@ async fn s4_behind_https_the_cookie_is_for_secure_connections_only() {
     let sign_in = json!({ "login": "admin", "password": PASSWORD, "cookie": true });
     let login =
         |origin: &str| server.request(POST, "/api/v1/auth/login").json(&sign_in).header("origin", origin);
-    assert_problem(answer(login(&server.url)).await, 403, "cross_site");
+    let refused = answer(login(&server.url)).await;
+    assert!(refused.1["detail"].as_str().unwrap().contains("https://media.example.org"), "{}", refused.1);
+    assert_problem(refused, 403, "cross_site");
     let entered = login("https://media.example.org").send().await.unwrap();
     let set = entered.headers()["set-cookie"].to_str().unwrap();
     assert!(set.starts_with("__Host-medianest=") && set.ends_with("; Secure"), "{set}");

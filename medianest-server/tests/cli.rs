@@ -6,7 +6,10 @@ use common::{GIF, PASSWORD, Server, User, medianest};
 use futures::StreamExt;
 use reqwest::Method;
 use serde_json::Value;
-use std::{path::Path, process::Output};
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
 
 fn run(data_dir: &Path, args: &[&str]) -> Output {
     medianest(data_dir).args(args).output().unwrap()
@@ -28,13 +31,26 @@ fn wrong_configuration_refuses_to_start_in_one_line() {
         ("public_url = \"media.example.org\"", "https://"),
         ("[database]\nurl_file = \"/nowhere\"", "cannot be read"),
         ("[log]\nfilter = \"=,=\"", "log.filter"),
+        ("[log]\nfilter = \"[[\"", "log.filter"),
         ("not toml at all", "toml"),
+        ("limits.deadline_seconds = 0", "limits.deadline_seconds"),
+        ("limits.max_memory = 0", "limits.max_memory"),
+        ("limits.max_memory = 1000000", "limits.max_memory"),
+        ("limits.max_pixels = 0", "limits.max_pixels"),
+        ("[workers]\njobs = 0", "workers.jobs"),
+        ("[workers]\ntranscodes = 0", "workers.transcodes"),
+        ("[storage]\nmedia_dir = \"media\"", "storage.media_dir must be an absolute path"),
+        ("[accounts]\nkeys_dir = \"./keys\"", "accounts.keys_dir must be an absolute path"),
+        ("[accounts]\nfirst_admin_password_file = \"/nowhere\"", "cannot be read"),
     ] {
         std::fs::write(dir.path().join("medianest.toml"), toml).unwrap();
-        let refused = run(dir.path(), &["serve", "--listen", "127.0.0.1:0"]);
-        assert!(!refused.status.success(), "{toml}");
-        assert_eq!(stderr(&refused).trim_end().lines().count(), 1, "{}", stderr(&refused));
-        assert!(stderr(&refused).to_lowercase().contains(hint), "{toml}: {}", stderr(&refused));
+        // What the one lets pass the other does not refuse.
+        for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["config", "check"]] {
+            let refused = run(dir.path(), command);
+            assert!(!refused.status.success(), "{command:?} with {toml}");
+            assert_eq!(stderr(&refused).trim_end().lines().count(), 1, "{}", stderr(&refused));
+            assert!(stderr(&refused).to_lowercase().contains(hint), "{toml}: {}", stderr(&refused));
+        }
     }
     std::fs::remove_file(dir.path().join("medianest.toml")).unwrap();
     let unknown =
@@ -172,6 +188,59 @@ async fn import_puts_a_folder_in_once() {
 
 #[cfg(unix)]
 #[tokio::test]
+async fn import_goes_on_after_a_folder_that_cannot_be_read() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.gif"), GIF).unwrap();
+    // Deeper than a path may be long: nobody can read that, not even root.
+    let deep = "for i in $(seq 20); do mkdir -p \"$0\" && cd -P \"$0\" || exit 1; done";
+    let made = Command::new("sh").args(["-c", deep, &"x".repeat(250)]).current_dir(folder.path()).status();
+    assert!(made.unwrap().success());
+    // Of an only user it need not be said whose it becomes.
+    let done = run(server.dir.path(), &["import", folder.path().to_str().unwrap(), "--json"]);
+    assert!(!done.status.success(), "not everything was put in");
+    let report: Value = serde_json::from_slice(&done.stdout).unwrap_or_else(|_| panic!("{}", stderr(&done)));
+    assert_eq!(
+        (report["added"].as_u64(), report["failed"].as_array().unwrap().len()),
+        (Some(1), 1),
+        "{report}"
+    );
+    let admin = server.admin().await;
+    assert_eq!(admin.get("/assets").await.1["items"][0]["name"], "a.gif");
+
+    server.user("ada").await;
+    let whose = run(server.dir.path(), &["import", folder.path().to_str().unwrap()]);
+    assert!(!whose.status.success() && stderr(&whose).contains("--owner"), "{}", stderr(&whose));
+}
+
+#[tokio::test]
+async fn libraries_are_called_by_name() {
+    let server = Server::start();
+    let dir = server.dir.path();
+    let (ada, bob) = (server.user("ada").await, server.user("bob").await);
+    let make = async |user: &User<'_>, name: &str| {
+        let made = user.call(Method::POST, "/libraries", Some(serde_json::json!({ "name": name }))).await;
+        made.1["id"].as_str().unwrap().to_owned()
+    };
+    let holidays = make(&ada, "Holidays").await;
+    let listed = run(dir, &["library", "list", "--json"]);
+    let libraries: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(libraries[0]["name"], "Holidays", "{}", stderr(&listed));
+    assert!(stdout(&run(dir, &["library", "list"])).contains(&format!("{holidays}  Holidays")));
+    let shown = run(dir, &["recipe", "show", "Holidays"]);
+    assert!(shown.status.success() && stdout(&shown).contains("small"), "{}", stderr(&shown));
+    assert!(run(dir, &["recipe", "apply", "Holidays"]).status.success());
+
+    make(&bob, "Holidays").await;
+    let unclear = run(dir, &["recipe", "show", "Holidays"]);
+    assert!(!unclear.status.success() && stderr(&unclear).contains(&holidays), "{}", stderr(&unclear));
+    assert!(run(dir, &["recipe", "show", &holidays]).status.success());
+    let unknown = run(dir, &["recipe", "show", "Nothing"]);
+    assert!(!unknown.status.success() && stderr(&unknown).contains("library list"), "{}", stderr(&unknown));
+}
+
+#[cfg(unix)]
+#[tokio::test]
 async fn a_server_that_is_told_to_stop_ends_well() {
     let mut server = Server::start();
     let admin = server.admin().await;
@@ -215,6 +284,17 @@ fn doctor_completions_and_help_say_what_they_should() {
     let checks: Value = serde_json::from_slice(&doctor.stdout).unwrap();
     let ffmpeg = checks.as_array().unwrap().iter().find(|check| check["name"] == "FFmpeg").unwrap();
     assert_eq!(ffmpeg["detail"], "encodes H.264 and AAC");
+    let fine = |name: &str| {
+        let doctor = run(dir.path(), &["doctor", "--json"]);
+        let checks: Value = serde_json::from_slice(&doctor.stdout).unwrap();
+        checks.as_array().unwrap().iter().find(|check| check["name"] == name).unwrap()["fine"] == true
+    };
+    #[cfg(unix)]
+    for (mode, is_fine) in [(0o700, true), (0o750, false), (0o755, false)] {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(fine("data directory"), is_fine, "{mode:o}");
+    }
     assert!(stdout(&run(dir.path(), &["completions", "bash"])).contains("reset-password"));
     assert!(!run(dir.path(), &["nonsense"]).status.success());
 }

@@ -89,6 +89,19 @@ impl Zygote {
         })
     }
 
+    /// Whether it lives: the kernel closes its end of the control socket with it.
+    pub(super) fn check(&self) -> Result<()> {
+        let mut control = [PollFd::new(&self.control, PollFlags::empty())];
+        loop {
+            match poll(&mut control, Some(&Timespec::default())) {
+                Err(Errno::INTR) => {}
+                Ok(0) => return Ok(()),
+                Ok(_) => return Err(self.gone()),
+                Err(error) => return Err(self.gone().caused_by(error)),
+            }
+        }
+    }
+
     /// Makes a child. Callable from many threads at once.
     pub(super) fn launch(&self) -> Result<Child> {
         self.try_launch().map_err(|error| self.gone().caused_by(error))

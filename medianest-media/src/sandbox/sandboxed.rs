@@ -90,6 +90,17 @@ impl Sandboxed {
         }
     }
 
+    /// Looks whether the process that makes the children lives, without making one.
+    ///
+    /// # Errors
+    /// `sandbox_gone` when it has died.
+    pub fn check(&self) -> Result<()> {
+        match &self.origin {
+            Origin::Prepared(prepared) => prepared.zygote.check(),
+            Origin::Helper { zygote, .. } => zygote.lock().unwrap_or_else(PoisonError::into_inner).check(),
+        }
+    }
+
     fn words(&self) -> &dyn MediaProcessor {
         match &self.origin {
             Origin::Prepared(prepared) => &*prepared.processor,

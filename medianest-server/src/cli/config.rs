@@ -16,6 +16,10 @@ pub(super) fn run(config: &Config, command: &Command) -> Result<()> {
         Command::Show => output::json(config),
         Command::Check => {
             config.database_url()?;
+            config.first_admin_password()?;
+            let store = config.store();
+            store.secret_key()?;
+            store.mirror.map(|mirror| mirror.secret_key()).transpose()?;
             output::line("the configuration is right")
         }
     }

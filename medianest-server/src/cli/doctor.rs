@@ -68,7 +68,14 @@ fn data_dir(config: &Config) -> Result<String> {
     std::fs::write(&probe, b"x").and_then(|()| std::fs::remove_file(&probe)).map_err(|source| {
         Error::invalid("data_dir", "the data directory cannot be written to").caused_by(source)
     })?;
-    Ok(config.data_dir.display().to_string())
+    match crate::data_dir::open_to_others(config).first() {
+        Some(path) => Err(Error::invalid(
+            "data_dir_open",
+            "other users of this machine can look in; let them not: chmod 700",
+        )
+        .with("path", path.display())),
+        None => Ok(config.data_dir.display().to_string()),
+    }
 }
 
 async fn database(config: &Config) -> Result<String> {

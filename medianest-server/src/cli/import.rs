@@ -1,7 +1,7 @@
 use super::{
-    nest::Reached,
-    output,
-    user::{encode, find, id},
+    library,
+    nest::{Reached, encode, id},
+    output, user,
 };
 use crate::{composition::is_media, config::Config};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -26,9 +26,9 @@ const CHUNK: usize = 1 << 20;
 pub(super) struct Args {
     /// The folder; what is below it is put in as well.
     dir: PathBuf,
-    /// Whose it becomes, by login.
+    /// Whose it becomes, by login; where there is one user, theirs.
     #[arg(long, value_name = "LOGIN")]
-    owner: String,
+    owner: Option<String>,
     /// Into which library, by id or name; the owner's own by default.
     #[arg(long, value_name = "LIBRARY")]
     library: Option<String>,
@@ -63,16 +63,19 @@ pub(super) async fn run(config: Config, args: Args) -> Result<()> {
         return Err(Error::invalid("not_a_folder", "this is not a folder").with("path", args.dir.display()));
     }
     let reached = Reached::open(&config).await?;
-    let owner = find(&reached, &args.owner).await?;
+    let owner = match &args.owner {
+        Some(login) => user::find(&reached, login).await?,
+        None => user::only(&reached).await?,
+    };
     let reached = reached.acting_as(id(&owner)?)?;
-    let library = library(&reached, &args).await?;
-    let files = files(&args.dir)?;
+    let library = library_of(&reached, &args).await?;
+    let mut done = Done::default();
+    let files = files(&args.dir, &mut done.failed);
 
     let progress = ProgressBar::new(files.len() as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}") {
         progress.set_style(style);
     }
-    let mut done = Done::default();
     let mut outcomes = stream::iter(files)
         .map(|file| {
             let (reached, library) = (&reached, &library);
@@ -123,21 +126,13 @@ fn report(done: &Done, as_json: bool) -> Result<()> {
 }
 
 /// The id of the library to put things in.
-async fn library(reached: &Reached, args: &Args) -> Result<String> {
+async fn library_of(reached: &Reached, args: &Args) -> Result<String> {
     let Some(wanted) = &args.library else {
         let own = reached.call(Method::GET, "/me/library", None).await?;
         return Ok(id(&own)?.to_owned());
     };
-    let mut path = String::from("/libraries?limit=200");
-    loop {
-        let page = reached.call(Method::GET, &path, None).await?;
-        for library in page["items"].as_array().into_iter().flatten() {
-            if library["id"] == wanted.as_str() || library["name"] == wanted.as_str() {
-                return Ok(id(library)?.to_owned());
-            }
-        }
-        let Some(cursor) = page["next_cursor"].as_str() else { break };
-        path = format!("/libraries?limit=200&cursor={}", encode(cursor));
+    if let Some(found) = library::find(reached, wanted).await? {
+        return Ok(found);
     }
     if args.create_library {
         let made = reached.call(Method::POST, "/libraries", Some(json!({ "name": wanted }))).await?;
@@ -146,32 +141,34 @@ async fn library(reached: &Reached, args: &Args) -> Result<String> {
     Err(Error::not_found("library", wanted).with("hint", "--create-library makes it"))
 }
 
-/// Regular files below a folder, sorted, but those whose name or folder begins with a point. Links are
-/// not followed: they may lead out, or round.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+/// Regular files below a folder, sorted, but those whose name or folder begins with a point; and why what
+/// could not be read could not. Links are not followed: they may lead out, or round.
+fn files(folder: &Path, failed: &mut Vec<String>) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        let unreadable = |source: std::io::Error| {
-            Error::invalid("unreadable", "a folder cannot be read")
-                .with("path", folder.display())
-                .caused_by(source)
-        };
-        for entry in fs::read_dir(&folder).map_err(unreadable)? {
-            let entry = entry.map_err(unreadable)?;
-            if entry.file_name().to_string_lossy().starts_with('.') {
-                continue;
-            }
-            let kind = entry.file_type().map_err(unreadable)?;
-            if kind.is_dir() {
-                folders.push(entry.path());
-            } else if kind.is_file() {
-                found.push(entry.path());
-            }
+        if let Err(error) = entries(&folder, &mut folders, &mut found) {
+            failed.push(format!("{}: {error}", folder.display()));
         }
     }
     found.sort();
-    Ok(found)
+    found
+}
+
+fn entries(folder: &Path, folders: &mut Vec<PathBuf>, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            folders.push(entry.path());
+        } else if kind.is_file() {
+            files.push(entry.path());
+        }
+    }
+    Ok(())
 }
 
 async fn import(reached: &Reached, library: &str, file: &Path) -> Result<Outcome> {

@@ -5,6 +5,7 @@ mod config;
 mod db;
 mod doctor;
 mod import;
+mod library;
 mod nest;
 mod openapi;
 mod output;
@@ -44,6 +45,9 @@ enum Command {
     /// Add and look after users.
     #[command(subcommand)]
     User(user::Command),
+    /// Look at the libraries.
+    #[command(subcommand)]
+    Library(library::Command),
     /// Look after the database.
     #[command(subcommand)]
     Db(db::Command),
@@ -66,6 +70,9 @@ enum Command {
 
 /// Runs the program.
 pub fn run() -> ExitCode {
+    // Whatever is written is for us alone, also in a directory that others may enter.
+    #[cfg(unix)]
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let prepared = crate::composition::before_threads();
     match prepared.and_then(|()| dispatch(Cli::parse())) {
         Ok(()) => ExitCode::SUCCESS,
@@ -101,6 +108,7 @@ fn dispatch(cli: Cli) -> Result<()> {
                 }
                 Command::Import(args) => runtime()?.block_on(import::run(config, args)),
                 Command::User(command) => runtime()?.block_on(user::run(config, command)),
+                Command::Library(command) => runtime()?.block_on(library::run(config, command)),
                 Command::Db(command) => runtime()?.block_on(db::run(config, command)),
                 Command::Store(command) => runtime()?.block_on(store::run(config, command)),
                 Command::Recipe(command) => runtime()?.block_on(recipe::run(config, command)),
@@ -122,13 +130,9 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 fn log(config: &Config) -> Result<()> {
     use crate::config::LogFormat;
     use std::io::IsTerminal;
-    use tracing_subscriber::{EnvFilter, fmt};
+    use tracing_subscriber::fmt;
 
-    let filter = EnvFilter::try_new(&config.log.filter).map_err(|source| {
-        Error::invalid("configuration", "configuration: log.filter is not a filter, such as info")
-            .caused_by(source)
-    })?;
-    let log = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = fmt().with_env_filter(config.log.filter()?).with_writer(std::io::stderr);
     match config.log.format {
         LogFormat::Json => log.json().init(),
         LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),

@@ -61,6 +61,20 @@ impl Reached {
         self.send(request.body(body)).await
     }
 
+    /// All rows of a list, page after page.
+    pub(super) async fn all(&self, path: &str) -> Result<Vec<Value>> {
+        let mut rows = Vec::new();
+        let mut next = format!("{path}?limit=200");
+        loop {
+            let mut page = self.call(Method::GET, &next, None).await?;
+            if let Some(items) = page["items"].as_array_mut() {
+                rows.append(items);
+            }
+            let Some(cursor) = page["next_cursor"].as_str() else { return Ok(rows) };
+            next = format!("{path}?limit=200&cursor={}", encode(cursor));
+        }
+    }
+
     /// Any request below `/api/v1`.
     pub(super) async fn send(&self, mut request: Request) -> Result<Value> {
         if let Some(act_as) = &self.act_as {
@@ -90,6 +104,23 @@ impl Reached {
             nest.engine.catalog().close().await;
         }
     }
+}
+
+/// The id of what was answered.
+pub(super) fn id(value: &Value) -> Result<&str> {
+    value["id"].as_str().ok_or_else(|| Error::internal("the server answered nonsense"))
+}
+
+/// A value within a query.
+pub(super) fn encode(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
 }
 
 /// The error behind a problem.

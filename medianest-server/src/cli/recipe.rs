@@ -1,8 +1,8 @@
-use super::{nest::Reached, output};
+use super::{library::require, nest::Reached, output};
 use crate::config::Config;
 use clap::Subcommand;
 use http::Method;
-use medianest_core::{Error, LibraryId, Result};
+use medianest_core::{Error, Result};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -10,13 +10,13 @@ use std::path::PathBuf;
 pub(super) enum Command {
     /// Show the recipe of a library, as JSON.
     Show {
-        /// The id of the library.
-        library: LibraryId,
+        /// The library, by id or name.
+        library: String,
     },
     /// Make what the assets of a library lack of its recipe.
     Apply {
-        /// The id of the library.
-        library: LibraryId,
+        /// The library, by id or name.
+        library: String,
         /// Replace the recipe before, by what `show` shows.
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
@@ -36,10 +36,12 @@ pub(super) async fn run(config: Config, command: Command) -> Result<()> {
 async fn act(reached: &Reached, command: Command) -> Result<()> {
     match command {
         Command::Show { library } => {
+            let library = require(reached, &library).await?;
             let recipe = reached.call(Method::GET, &format!("/libraries/{library}/recipe"), None).await?;
             output::json(&recipe["variants"])
         }
         Command::Apply { library, file, json } => {
+            let library = require(reached, &library).await?;
             if let Some(file) = file {
                 let variants = read(&file)?;
                 let path = format!("/libraries/{library}/recipe");

@@ -1,6 +1,6 @@
 use super::{nest::as_system, output};
 use crate::{
-    composition::{Migrate, Nest, check_encoders, compose},
+    composition::{Migrate, Nest, check_encoders, check_media_dir, check_sandbox, compose},
     config::{Config, Secret},
     data_dir, routes,
     serving::Serving,
@@ -24,11 +24,15 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(config: Config) -> Result<()> {
+    let first_password = config.first_admin_password()?;
     let metrics = PrometheusBuilder::new()
         .install_recorder()
         .map_err(|source| Error::internal("cannot keep metrics").caused_by(source))?;
     let nest = compose(&config, Migrate::Yes).await?;
-    first_run(&nest, &config).await?;
+    first_run(&nest, &config, first_password).await?;
+    for path in data_dir::open_to_others(&config) {
+        tracing::warn!(path = %path.display(), "other users of this machine can look in; let them not: chmod 700");
+    }
 
     let stop = stop_signal()?;
     let listener = TcpListener::bind(config.listen).await.map_err(|source| {
@@ -38,7 +42,16 @@ pub(super) async fn run(config: Config) -> Result<()> {
     })?;
     let address = listener.local_addr().unwrap_or(config.listen);
     let render = metrics.clone();
-    let state = nest.state(&config).metrics(move || render.render()).shutdown(stop.clone());
+    let media_dirs = config.media_dirs();
+    let mut state = nest
+        .state(&config)
+        .metrics(move || render.render())
+        .shutdown(stop.clone())
+        .depends_on("media directory", move || media_dirs.iter().try_for_each(|path| check_media_dir(path)));
+    if config.workers.jobs != Some(0) {
+        state = state.depends_on("sandbox", check_sandbox);
+    }
+    let health = state.health.clone();
 
     let tasks = TaskTracker::new();
     let serving = Serving::new(&config.http, stop.clone());
@@ -55,7 +68,7 @@ pub(super) async fn run(config: Config) -> Result<()> {
         tasks.spawn(async move { serving.local(listener, local).await });
     }
     work(&nest, &config, &tasks, &stop);
-    tasks.spawn(system::watch_health(nest.engine.clone(), stop.clone()));
+    tasks.spawn(system::watch_health(nest.engine.clone(), health, stop.clone()));
     tasks.spawn(system::trim_sessions(Arc::clone(&nest.identity), stop.clone()));
     tasks.spawn(upkeep(metrics, stop.clone()));
     announce(&config, address);
@@ -152,15 +165,8 @@ impl Signals {
 }
 
 /// The first administrator, when there is nobody yet.
-async fn first_run(nest: &Nest, config: &Config) -> Result<()> {
-    let file = &config.accounts.first_admin_password_file;
-    let chosen = match file {
-        Some(file) => {
-            let secret = Secret::read(file, "accounts.first_admin_password_file")?;
-            Some(secret.reveal().to_owned())
-        }
-        None => None,
-    };
+async fn first_run(nest: &Nest, config: &Config, chosen: Option<Secret>) -> Result<()> {
+    let chosen = chosen.map(|secret| secret.reveal().to_owned());
     let is_chosen = chosen.is_some();
     let created = nest.accounts.create_first_admin(&config.accounts.first_admin, chosen).await?;
     let Some((user, password)) = created else { return Ok(()) };

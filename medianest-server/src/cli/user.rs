@@ -1,4 +1,7 @@
-use super::{nest::Reached, output};
+use super::{
+    nest::{Reached, encode, id},
+    output,
+};
 use crate::config::Config;
 use clap::Subcommand;
 use http::Method;
@@ -96,14 +99,7 @@ async fn switch(reached: &Reached, login: &str, disabled: bool) -> Result<()> {
 }
 
 async fn list(reached: &Reached, as_json: bool) -> Result<()> {
-    let mut users = Vec::new();
-    let mut path = String::from("/users?limit=200");
-    loop {
-        let page = reached.call(Method::GET, &path, None).await?;
-        users.extend(page["items"].as_array().cloned().unwrap_or_default());
-        let Some(cursor) = page["next_cursor"].as_str() else { break };
-        path = format!("/users?limit=200&cursor={}", encode(cursor));
-    }
+    let users = reached.all("/users").await?;
     if as_json {
         return output::json(&users);
     }
@@ -119,6 +115,16 @@ async fn list(reached: &Reached, as_json: bool) -> Result<()> {
     Ok(())
 }
 
+/// The only user there is.
+pub(super) async fn only(reached: &Reached) -> Result<Value> {
+    let mut page = reached.call(Method::GET, "/users?limit=2", None).await?;
+    let users = page["items"].as_array_mut().map(std::mem::take).unwrap_or_default();
+    match <[Value; 1]>::try_from(users) {
+        Ok([user]) => Ok(user),
+        Err(_) => Err(Error::invalid("no_owner", "say whose it becomes with --owner")),
+    }
+}
+
 /// A user by login.
 pub(super) async fn find(reached: &Reached, login: &str) -> Result<Value> {
     let mut page = reached.call(Method::GET, &format!("/users?login={}", encode(login)), None).await?;
@@ -126,23 +132,6 @@ pub(super) async fn find(reached: &Reached, login: &str) -> Result<Value> {
         Some(user) => Ok(user),
         None => Err(Error::not_found("user", login)),
     }
-}
-
-/// The id of what was answered.
-pub(super) fn id(value: &Value) -> Result<&str> {
-    value["id"].as_str().ok_or_else(|| Error::internal("the server answered nonsense"))
-}
-
-/// A value within a query.
-pub(super) fn encode(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
 }
 
 fn password() -> Result<String> {

@@ -1,6 +1,7 @@
 //! What can be configured: one TOML file, `MEDIANEST_…` variables over it, flags over those.
 //! Unknown keys are errors; secrets come from files and are never shown.
 
+mod check;
 mod load;
 mod secret;
 mod stores;
@@ -9,7 +10,8 @@ pub use load::{Overrides, load};
 pub use secret::Secret;
 pub use stores::{Store, StoreKind};
 
-use medianest_core::{Error, Limits, Result, engine::EngineOptions};
+use check::wrong;
+use medianest_core::{Limits, Result, engine::EngineOptions};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -17,6 +19,7 @@ use std::{
     path::PathBuf,
     time::Duration,
 };
+use tracing_subscriber::EnvFilter;
 
 /// The name of the store that media is kept in unless something else is said.
 pub const DEFAULT_STORE: &str = "default";
@@ -117,10 +120,15 @@ pub struct Http {
     pub head_seconds: u32,
     /// Seconds in which a body may be silent.
     pub body_seconds: u32,
+    /// Seconds in which a client must take something of what it is answered.
+    pub write_seconds: u32,
     /// Bytes of a JSON body at most.
     pub max_json_bytes: usize,
     /// Seconds that requests and jobs may go on after the server was told to stop.
     pub grace_seconds: u32,
+    /// Whether `/metrics` answers whoever connects from this machine. Behind a proxy on the same machine
+    /// that may be everybody.
+    pub local_metrics: bool,
 }
 
 /// What is logged, and how.
@@ -187,8 +195,10 @@ impl Default for Http {
             max_connections: 1024,
             head_seconds: 15,
             body_seconds: 30,
+            write_seconds: 60,
             max_json_bytes: 1 << 20,
             grace_seconds: 10,
+            local_metrics: false,
         }
     }
 }
@@ -199,56 +209,14 @@ impl Default for Log {
     }
 }
 
-impl Config {
-    /// Checks what the types do not.
-    ///
-    /// # Errors
-    /// `configuration`: says which key, and what to do.
-    pub fn check(&self) -> Result<()> {
-        if let Some(url) = &self.public_url {
-            let origin = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-            let plain =
-                origin.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']));
-            if !plain {
-                return wrong(
-                    "public_url",
-                    "must be an address without a path, such as https://media.example.org",
-                );
-            }
-        }
-        if self.database.url.is_some() && self.database.url_file.is_some() {
-            return wrong("database.url", "and database.url_file exclude each other; remove one");
-        }
-        for (name, store) in &self.stores {
-            if name != DEFAULT_STORE {
-                return wrong(
-                    &format!("stores.{name}"),
-                    "is not the store called default, the only one there is yet",
-                );
-            }
-            store.check(name)?;
-        }
-        let positive = [
-            ("http.max_connections", self.http.max_connections as u64),
-            ("http.head_seconds", u64::from(self.http.head_seconds)),
-            ("http.body_seconds", u64::from(self.http.body_seconds)),
-            ("http.max_json_bytes", self.http.max_json_bytes as u64),
-            ("storage.max_upload_bytes", self.storage.max_upload_bytes),
-            ("accounts.token_minutes", u64::from(self.accounts.token_minutes)),
-            ("accounts.session_idle_days", u64::from(self.accounts.session_idle_days)),
-            ("accounts.session_days", u64::from(self.accounts.session_days)),
-        ];
-        for (key, value) in positive {
-            if value == 0 {
-                return wrong(key, "must be above zero");
-            }
-        }
-        if self.accounts.token_minutes > 24 * 60 {
-            return wrong("accounts.token_minutes", "must be at most 1440, which is a day");
-        }
-        Ok(())
+impl Log {
+    /// The filter as the log takes it.
+    pub(crate) fn filter(&self) -> Result<EnvFilter> {
+        EnvFilter::try_new(&self.filter).or_else(|_| wrong("log.filter", "is not a filter, such as info"))
     }
+}
 
+impl Config {
     /// The URL of PostgreSQL; None for SQLite.
     ///
     /// # Errors
@@ -268,6 +236,24 @@ impl Config {
     /// The store called `default`.
     pub fn store(&self) -> Store {
         self.stores.get(DEFAULT_STORE).cloned().unwrap_or_default()
+    }
+
+    /// The folders of this machine that media is kept in: of the store, and of its mirror.
+    pub(crate) fn media_dirs(&self) -> Vec<PathBuf> {
+        let store = self.store();
+        let own = (store.kind == StoreKind::Local).then(|| store.dir.unwrap_or_else(|| self.media_dir()));
+        let copy =
+            store.mirror.filter(|mirror| mirror.kind == StoreKind::Local).and_then(|mirror| mirror.dir);
+        own.into_iter().chain(copy).collect()
+    }
+
+    /// The password of the first administrator, where it is chosen.
+    ///
+    /// # Errors
+    /// `configuration` when the file cannot be read.
+    pub fn first_admin_password(&self) -> Result<Option<Secret>> {
+        let file = self.accounts.first_admin_password_file.as_deref();
+        file.map(|file| Secret::read(file, "accounts.first_admin_password_file")).transpose()
     }
 
     /// Where the store called `default` is, when it is local.
@@ -293,8 +279,4 @@ impl Config {
 
 pub(crate) fn days(count: u32) -> Duration {
     Duration::from_secs(u64::from(count) * 24 * 3600)
-}
-
-fn wrong<T>(key: &str, message: &str) -> Result<T> {
-    Err(Error::invalid("configuration", format!("configuration: {key} {message}")))
 }

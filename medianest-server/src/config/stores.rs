@@ -1,4 +1,4 @@
-use super::{Secret, wrong};
+use super::{Secret, check::absolute, wrong};
 use medianest_core::{BlobKey, Result, engine::Delivery};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -60,6 +60,9 @@ impl Store {
     /// Checks what the types do not.
     pub(super) fn check(&self, name: &str) -> Result<()> {
         let key = |key: &str| format!("stores.{name}.{key}");
+        absolute(&key("dir"), self.dir.as_deref())?;
+        absolute(&key("secret_key_file"), self.secret_key_file.as_deref())?;
+        absolute(&key("service_account_file"), self.service_account_file.as_deref())?;
         if self.kind != StoreKind::Local && self.bucket.as_deref().unwrap_or_default().is_empty() {
             return wrong(&key("bucket"), "is missing; name the bucket");
         }

@@ -29,8 +29,8 @@ impl AllowedMethods {
         )
     }
 
-    /// The methods of a path; None when it is not one of the service.
-    pub(crate) fn of(&self, path: &str) -> Option<HeaderValue> {
+    /// The methods of a path; what is not one of the service is only read.
+    pub(crate) fn of(&self, path: &str) -> HeaderValue {
         let segments: Vec<_> = path.split('/').collect();
         let fits = |pattern: &Vec<String>| {
             pattern.len() == segments.len()
@@ -39,7 +39,9 @@ impl AllowedMethods {
                     .zip(&segments)
                     .all(|(wanted, given)| wanted.starts_with([':', '{']) || wanted == given)
         };
-        let (_, methods) = self.0.iter().find(|(pattern, _)| fits(pattern))?;
-        HeaderValue::from_str(methods).ok()
+        let methods = self.0.iter().find(|(pattern, _)| fits(pattern));
+        methods
+            .and_then(|(_, methods)| HeaderValue::from_str(methods).ok())
+            .unwrap_or(HeaderValue::from_static("GET, HEAD"))
     }
 }

@@ -59,10 +59,8 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         if let Some(rest) = rest.filter(|_| !response.status().is_success()) {
             rest.discard().await;
         }
-        if response.status() == StatusCode::METHOD_NOT_ALLOWED
-            && let Some(allow) = self.allowed.of(&path)
-        {
-            response.headers_mut().insert(header::ALLOW, allow);
+        if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            response.headers_mut().insert(header::ALLOW, self.allowed.of(&path));
         }
         headers::secure(&mut response, &self.state.settings);
         if let Ok(id) = HeaderValue::from_str(&id) {

@@ -1,37 +1,14 @@
+use super::{Fixed, Source};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use http::header;
-use poem::{Endpoint, Request, Response};
 use sha2::{Digest, Sha256};
-use std::sync::OnceLock;
 
-/// The documentation as a page of its own, without anything from elsewhere. Made when it is first
-/// asked for: it is some megabytes of script.
-pub(crate) struct Docs<F> {
-    make: F,
-    made: OnceLock<(String, String)>,
-}
-
-impl<F: Fn() -> String + Send + Sync> Docs<F> {
-    pub(crate) fn new(make: F) -> Self {
-        Self { make, made: OnceLock::new() }
-    }
-}
-
-impl<F: Fn() -> String + Send + Sync> Endpoint for Docs<F> {
-    type Output = Response;
-
-    async fn call(&self, _: Request) -> poem::Result<Response> {
-        let (html, policy) = self.made.get_or_init(|| {
-            let html = (self.make)();
-            let policy = policy(&html);
-            (html, policy)
-        });
-        Ok(Response::builder()
-            .content_type("text/html; charset=utf-8")
-            .header(header::CONTENT_SECURITY_POLICY, policy)
-            .header(header::CACHE_CONTROL, "no-cache")
-            .body(html.clone()))
-    }
+/// The documentation as a page of its own, without anything from elsewhere: some megabytes of script.
+pub(crate) fn docs(html: impl Fn() -> String + Send + Sync + 'static) -> Fixed {
+    Fixed::new(move || {
+        let html = html();
+        let policy = Some(policy(&html));
+        Source { content_type: "text/html; charset=utf-8", body: html.into(), policy }
+    })
 }
 
 /// Lets exactly the scripts of the page run, by their digests.

@@ -1,5 +1,4 @@
 use crate::{State, caller::Caller, problem::Failure};
-use http::header;
 use medianest_core::{Error, ErrorKind};
 use poem::{Addr, IntoResponse, Request, Response, handler, web::Data};
 
@@ -9,18 +8,24 @@ pub(crate) fn live() -> Response {
     "ok\n".with_content_type("text/plain").into_response()
 }
 
-/// Whether the process can do its work: the catalog answers.
+/// Whether the process can do its work: what it stands on is there.
 #[handler]
 pub(crate) async fn ready(Data(state): Data<&State>) -> poem::Result<Response> {
-    state.engine.catalog().check().await.map_err(Failure)?;
+    for (name, error) in &*state.health.look().await {
+        if let Some(error) = error {
+            let message = format!("{name} is away: {}", error.code());
+            return Err(Failure(Error::unavailable("not_ready", message)).into());
+        }
+    }
     Ok("ready\n".with_content_type("text/plain").into_response())
 }
 
-/// Metrics for Prometheus: for administrators, and for whoever asks from this machine without a proxy.
+/// Metrics for Prometheus: for administrators, for whoever may open the local socket, and, where that is
+/// configured, for whoever connects from this machine.
 #[handler]
 pub(crate) async fn metrics(request: &Request, Data(state): Data<&State>) -> poem::Result<Response> {
     let Some(metrics) = &state.metrics else { return Err(poem::error::NotFoundError.into()) };
-    if !is_local(request) {
+    if !is_local(request, state.settings.local_metrics) {
         let caller = Caller::of(request).await.map_err(Failure)?;
         if !caller.principal().is_admin() {
             let message = "metrics are for administrators";
@@ -30,18 +35,20 @@ pub(crate) async fn metrics(request: &Request, Data(state): Data<&State>) -> poe
     Ok(metrics.render().with_content_type("text/plain; version=0.0.4").into_response())
 }
 
-fn is_local(request: &Request) -> bool {
-    let proxied = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
-    let direct = !proxied.iter().any(|name| request.headers().contains_key(*name));
-    // A page in a browser on this machine is not somebody on this machine.
-    let page =
-        request.headers().contains_key(header::ORIGIN) || request.headers().contains_key("sec-fetch-site");
-    direct
-        && !page
-        && match &request.remote_addr().0 {
-            Addr::SocketAddr(address) => address.ip().to_canonical().is_loopback(),
-            #[cfg(unix)]
-            Addr::Unix(_) => true,
-            Addr::Custom(..) => false,
+fn is_local(request: &Request, local_metrics: bool) -> bool {
+    match &request.remote_addr().0 {
+        Addr::SocketAddr(address) => {
+            local_metrics && address.ip().to_canonical().is_loopback() && !is_for_another(request)
         }
+        #[cfg(unix)]
+        Addr::Unix(_) => true,
+        Addr::Custom(..) => false,
+    }
+}
+
+/// Whether a proxy, or a browser for a page, asks for somebody who may be elsewhere. Not every proxy says
+/// so.
+fn is_for_another(request: &Request) -> bool {
+    let told = ["forwarded", "x-forwarded-for", "x-real-ip", "via", "origin", "sec-fetch-site"];
+    told.iter().any(|name| request.headers().contains_key(*name))
 }

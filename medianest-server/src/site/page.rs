@@ -1,20 +1,39 @@
-use http::{HeaderValue, StatusCode, header};
-use include_dir::{Dir, include_dir};
+use super::{Fixed, Source};
+use bytes::Bytes;
+use include_dir::{Dir, DirEntry, include_dir};
 use poem::{Endpoint, Request, Response, error::NotFoundError};
-use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 
 static FILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/web");
 
 /// The files of the page, which are part of the program.
-pub(crate) struct Page {
-    policy: HeaderValue,
-}
+pub(crate) struct Page(HashMap<&'static str, Fixed>);
 
 impl Page {
     /// The page, that shows media from here and from these origins.
     pub(crate) fn new(origins: &[String]) -> Self {
-        let policy = HeaderValue::from_str(&policy(origins));
-        Self { policy: policy.unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'")) }
+        let mut files = HashMap::new();
+        collect(&FILES, &policy(origins), &mut files);
+        Self(files)
+    }
+}
+
+fn collect(folder: &'static Dir<'static>, policy: &str, files: &mut HashMap<&'static str, Fixed>) {
+    for entry in folder.entries() {
+        match entry {
+            DirEntry::Dir(folder) => collect(folder, policy, files),
+            DirEntry::File(file) => {
+                if let Some(path) = file.path().to_str().filter(|path| !path.starts_with('.')) {
+                    let policy = policy.to_owned();
+                    let source = move || Source {
+                        content_type: content_type(path),
+                        body: Bytes::from_static(file.contents()),
+                        policy: Some(policy.clone()),
+                    };
+                    files.insert(path, Fixed::new(source));
+                }
+            }
+        }
     }
 }
 
@@ -35,19 +54,7 @@ impl Endpoint for Page {
     async fn call(&self, request: Request) -> poem::Result<Response> {
         let path = request.uri().path().trim_start_matches('/');
         let path = if path.is_empty() { "index.html" } else { path };
-        let file = FILES.get_file(path).filter(|_| !path.starts_with('.')).ok_or(NotFoundError)?;
-        let digest = Sha256::digest(file.contents());
-        let tag: String = digest[..12].iter().map(|byte| format!("{byte:02x}")).collect();
-        let tag = format!("\"{tag}\"");
-        let response = Response::builder()
-            .header(header::ETAG, &tag)
-            .header(header::CACHE_CONTROL, "no-cache")
-            .header(header::VARY, "Accept-Encoding")
-            .header(header::CONTENT_SECURITY_POLICY, &self.policy);
-        if request.header("if-none-match").is_some_and(|known| known.contains(&tag)) {
-            return Ok(response.status(StatusCode::NOT_MODIFIED).finish());
-        }
-        Ok(response.content_type(content_type(path)).body(file.contents()))
+        self.0.get(path).ok_or(NotFoundError)?.call(request).await
     }
 }
 

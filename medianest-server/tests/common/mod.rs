@@ -79,6 +79,10 @@ impl Server {
         Self { child, url, dir, http: Client::new() }
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills the server and gives its data directory.
     pub(crate) fn kill(mut self) -> TempDir {
         self.child.kill().unwrap();

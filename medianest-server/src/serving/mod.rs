@@ -1,8 +1,10 @@
 //! Connections: HTTP/1.1 over TCP and over a local socket, with limits on all that a client can make
 //! the server hold, and an orderly end.
 //!
-//! poem's own server gives no time limit for the head of a request, so that a handful of slow clients
-//! could hold all connections.
+//! poem's own server gives no time limit for the head of a request, nor for who does not read the
+//! answer, so that a handful of slow clients could hold all connections.
+
+mod write_timeout;
 
 use crate::config::Http;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -15,20 +17,26 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use write_timeout::WriteTimeout;
 
 /// Bytes of the head of a request; larger ones are answered with 431.
 const MAX_HEAD: usize = 32 << 10;
 /// Bytes that are read at once.
 const BUFFER: usize = 256 << 10;
+/// Connections on the local socket, which has its own: whoever fills the server from outside does not
+/// keep out who looks after it.
+#[cfg(unix)]
+const LOCAL_CONNECTIONS: usize = 64;
 
 /// Serves connections until told to stop, then lets requests end within the grace time.
 #[derive(Clone)]
 pub(crate) struct Serving {
     builder: http1::Builder,
-    connections: Arc<Semaphore>,
+    connections: usize,
+    write_timeout: Duration,
     tasks: TaskTracker,
     stop: CancellationToken,
     grace: Duration,
@@ -45,7 +53,8 @@ impl Serving {
             .max_buf_size(BUFFER);
         Self {
             builder,
-            connections: Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS))),
+            connections: limits.max_connections.min(Semaphore::MAX_PERMITS),
+            write_timeout: Duration::from_secs(limits.write_seconds.into()),
             tasks: TaskTracker::new(),
             stop,
             grace: Duration::from_secs(limits.grace_seconds.into()),
@@ -57,8 +66,9 @@ impl Serving {
     where
         E: Endpoint<Output = Response> + 'static,
     {
+        let connections = Arc::new(Semaphore::new(self.connections));
         loop {
-            let Some(permit) = self.permit().await else { return };
+            let Some(permit) = self.permit(&connections).await else { return };
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = self.stop.cancelled() => return,
@@ -66,6 +76,8 @@ impl Serving {
             match accepted {
                 Ok((stream, remote)) => {
                     stream.set_nodelay(true).ok();
+                    #[cfg(target_os = "linux")]
+                    self.forget_dead_peers(&stream);
                     let local = stream.local_addr().map(Addr::from).unwrap_or_default();
                     self.connection(stream, local, remote.into(), Arc::clone(&endpoint), permit);
                 }
@@ -80,12 +92,13 @@ impl Serving {
     where
         E: Endpoint<Output = Response> + 'static,
     {
+        let connections = Arc::new(Semaphore::new(LOCAL_CONNECTIONS));
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = self.stop.cancelled() => return,
             };
-            let Some(permit) = self.permit().await else { return };
+            let Some(permit) = self.permit(&connections).await else { return };
             match accepted {
                 Ok((stream, remote)) => {
                     let remote = Addr::from(remote);
@@ -104,11 +117,18 @@ impl Serving {
         }
     }
 
-    async fn permit(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
+    async fn permit(&self, connections: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
         tokio::select! {
-            permit = Arc::clone(&self.connections).acquire_owned() => permit.ok(),
+            permit = Arc::clone(connections).acquire_owned() => permit.ok(),
             () = self.stop.cancelled() => None,
         }
+    }
+
+    /// What was handed to the system and that nobody acknowledges is given up after the same time.
+    #[cfg(target_os = "linux")]
+    fn forget_dead_peers(&self, stream: &tokio::net::TcpStream) {
+        let timeout = u32::try_from(self.write_timeout.as_millis()).unwrap_or(u32::MAX);
+        rustix::net::sockopt::set_tcp_user_timeout(stream, timeout).ok();
     }
 
     /// Out of file descriptors, mostly: going on at once would only heat the processor.
@@ -123,7 +143,7 @@ impl Serving {
         local: Addr,
         remote: Addr,
         endpoint: Arc<E>,
-        permit: tokio::sync::OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
     ) where
         E: Endpoint<Output = Response> + 'static,
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -136,7 +156,8 @@ impl Serving {
                 Ok::<http::Response<_>, Infallible>(response.into())
             }
         });
-        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
+        let stream = TokioIo::new(WriteTimeout::new(stream, self.write_timeout));
+        let connection = self.builder.serve_connection(stream, service);
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
             let _permit = permit;

@@ -1,7 +1,7 @@
 // The page: one view of the media at a time, and what leads from one to another.
 
 import * as api from './modules/api.js';
-import { on } from './modules/bus.js';
+import { emit, on } from './modules/bus.js';
 import { $, fill, h, icon, toast } from './modules/dom.js';
 import * as drop from './modules/drop.js';
 import * as find from './modules/find.js';
@@ -38,7 +38,7 @@ fill($('#kinds'), VIEWS.map(([label, { kind, trashed }], index) => h('button', {
 }, trashed && icon('trash'), label)));
 
 async function showLibraries() {
-  const { items } = await api.libraries();
+  const items = await api.libraries();
   const select = $('#libraries select');
   const names = [h('option', { value: '' }, 'All libraries'), ...items.map(({ id, name }) => h('option', { value: id }, name))];
   fill(select, names);
@@ -60,14 +60,13 @@ on('signed-in', async (who) => {
     toast(problem.message);
   }
 });
-on('signed-out', () => {
-  me = undefined;
-  live.stop();
-  search.clear();
-  view = { text: '', order: view.order, library: '' };
-  grid.clear();
+on('signed-out', () => { me = undefined; });
+let soon;
+on('libraries', () => {
+  clearTimeout(soon);
+  // Many may come at once.
+  soon = setTimeout(() => me && showLibraries().catch(() => {}), 300);
 });
-on('libraries', () => me && showLibraries().catch(() => {}));
 
 on('shown', ({ count, complete, view: { text, kind, trashed } }) => {
   const empty = $('#empty');
@@ -96,8 +95,7 @@ $('#sign-out').addEventListener('click', async () => {
   } catch (problem) {
     if (problem.status !== 401) { toast(problem.message); return; }
   }
-  // Nothing of this person stays in memory.
-  location.replace(location.pathname);
+  emit('signed-out');
 });
 $('#new-password').addEventListener('click', () => gate.askNewPassword(undefined, me.user?.login ?? '', false));
 addEventListener('click', (event) => { if (!event.target.closest('#account')) $('#account').open = false; });

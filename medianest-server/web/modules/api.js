@@ -61,12 +61,23 @@ export const login = (name, password) => call('POST', 'auth/login', { body: { lo
 export const logout = () => call('POST', 'auth/logout');
 export const changePassword = (current, next) =>
   call('POST', 'auth/password', { body: { current_password: current, new_password: next } });
-export const libraries = () => get('libraries', { limit: 100 });
 export const asset = (id) => get(`assets/${id}`, { links: true });
 export const suggest = (prefix, signal) => get('search/suggestions', { prefix, limit: 6 }, signal);
 export const trash = (id) => call('DELETE', `assets/${id}`);
 export const restore = (id) => call('POST', `assets/${id}/restore`);
 export const remove = (id) => call('DELETE', `assets/${id}`, { query: { permanent: true } });
+
+/** All libraries that one sees, page after page. */
+export async function libraries() {
+  const all = [];
+  let cursor;
+  do {
+    const page = await get('libraries', { limit: 200, cursor });
+    all.push(...page.items);
+    cursor = page.next_cursor;
+  } while (cursor);
+  return all;
+}
 
 /** A page of what a view shows. */
 export function page({ text, library, kind, trashed, order }, cursor, signal) {

@@ -1,5 +1,6 @@
 // What happens, from whoever learns of it to whoever shows it:
-//   asset (an asset with links) · gone (an id) · resync · signed-in (me) · signed-out
+//   asset (an asset with links) · gone (an id) · resync · libraries · signed-in (me) ·
+//   signed-out (why, unless one wanted to)
 
 const target = new EventTarget();
 

@@ -32,13 +32,21 @@ export function icon(name) {
 export const iconButton = (name, label, click, props = {}) =>
   h('button', { type: 'button', class: 'icon-button', 'aria-label': label, title: label, click, ...props }, icon(name));
 
-/** Tells something for a moment, with something to do about it. */
+/**
+ * Tells something. What one may do something about stays until that is done or dismissed, or the next such
+ * takes its place; the rest goes after a moment in which nobody looks at it.
+ */
 export function toast(text, action) {
-  const close = () => note.remove();
-  const note = h('div', { class: 'toast' }, h('span', {}, text),
+  let timer;
+  const close = () => { clearTimeout(timer); note.remove(); };
+  const stay = () => clearTimeout(timer);
+  const go = () => { stay(); if (!action) timer = setTimeout(close, 8000); };
+  const note = h('div', { class: action ? 'toast lasting' : 'toast', pointerenter: stay, pointerleave: go, focusin: stay, focusout: go },
+    h('span', {}, text),
     action && h('button', { type: 'button', click: () => { close(); action.run(); } }, action.label),
     iconButton('close', 'Dismiss', close));
   const toasts = $('#toasts');
+  if (action) $('.lasting', toasts)?.remove();
   toasts.append(note);
   // What is beside an open dialog cannot be clicked.
   const dialog = $('dialog[open]');
@@ -46,14 +54,14 @@ export function toast(text, action) {
     dialog.append(toasts);
     dialog.addEventListener('close', () => document.body.append(toasts), { once: true });
   }
-  setTimeout(close, 8000);
+  go();
 }
 
 /** Asks before something that cannot be undone. */
 export function ask(question, yes) {
   const dialog = $('#ask');
   return new Promise((resolve) => {
-    fill(dialog, h('form', { method: 'dialog' }, h('p', {}, question),
+    fill(dialog, h('form', { method: 'dialog' }, h('p', { id: 'ask-question' }, question),
       h('div', { class: 'row' }, h('button', { value: 'no' }, 'Cancel'), h('button', { value: 'yes', class: 'danger' }, yes))));
     dialog.returnValue = 'no';
     dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), { once: true });

@@ -1,7 +1,7 @@
 // What happens on the server, as it happens: an event says which asset changed, and it is read anew.
 
 import * as api from './api.js';
-import { emit } from './bus.js';
+import { emit, on } from './bus.js';
 
 const AT_ONCE = 4;
 // Past this, reading the page anew is less work than reading each.
@@ -81,6 +81,8 @@ export function stop() {
   cursor = undefined;
   waiting.clear();
 }
+
+on('signed-out', stop);
 
 // Browsers open six connections to a server, and a listening page holds one: pages that nobody sees
 // let go of theirs.

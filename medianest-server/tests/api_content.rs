@@ -94,6 +94,8 @@ async fn signed_urls_work_without_headers_until_the_session_ends() {
     let small = asset["links"]["renditions"]["small"].as_str().unwrap();
     let get = async |path: &str| server.request(Method::GET, path).send().await.unwrap();
     assert_eq!(get(original).await.bytes().await.unwrap(), GIF);
+    let head = server.request(Method::HEAD, original).send().await.unwrap();
+    assert_eq!(head.headers()["content-length"].to_str().unwrap(), GIF.len().to_string());
     let picture = get(small).await;
     assert_eq!(picture.headers()["content-type"], "image/webp");
     assert_eq!(picture.headers()["x-content-type-options"], "nosniff");
@@ -182,6 +184,41 @@ async fn what_is_in_the_trash_comes_back_or_goes_for_good() {
     assert_eq!(ada.call(Method::DELETE, &path, None).await.0, 204);
     assert_eq!(ada.call(Method::DELETE, &forever, None).await.0, 204);
     assert_problem(ada.get(&path).await, 404, "asset_not_found");
+}
+
+#[tokio::test]
+async fn pictures_in_the_trash_are_for_who_may_restore_them() {
+    let server = Server::start();
+    let (ada, bob) = (server.user("ada").await, server.user("bob").await);
+    let (_, library) = ada.get("/me/library").await;
+    let member = format!("/libraries/{}/members/{}", library["id"].as_str().unwrap(), bob.id);
+    assert_eq!(ada.call(Method::PUT, &member, Some(json!({ "role": "viewer" }))).await.0, 200);
+    let (_, asset) = ada.upload("a.gif", GIF).await;
+    let path = format!("/assets/{}", asset["id"].as_str().unwrap());
+    let signed = settled(&ada, asset["id"].as_str().unwrap()).await["links"]["renditions"]["small"].clone();
+    let signed = || answer(server.request(Method::GET, signed.as_str().unwrap()));
+    assert_eq!(signed().await.0, 200);
+    assert_eq!(ada.call(Method::DELETE, &path, None).await.0, 204);
+    assert_problem(signed().await, 410, "asset_trashed");
+
+    let (_, trashed) = ada.get(&format!("{path}?links=true")).await;
+    let small = trashed["links"]["renditions"]["small"].as_str().unwrap().strip_prefix("/api/v1").unwrap();
+    let picture = ada.request(Method::GET, small).send().await.unwrap();
+    assert_eq!(
+        (picture.status().as_u16(), &picture.headers()["content-type"]),
+        (200, &"image/webp".parse().unwrap())
+    );
+    assert_eq!(picture.headers()["cache-control"], "private, no-cache");
+    assert_problem(ada.get(&format!("{path}/content")).await, 410, "asset_trashed");
+
+    // It does not work like a signed URL, nor for who may not take it out again.
+    assert_problem(
+        answer(server.request(Method::GET, &format!("/api/v1{small}"))).await,
+        401,
+        "not_signed_in",
+    );
+    assert_problem(bob.get(small).await, 410, "asset_trashed");
+    assert_eq!(bob.get(&format!("{path}?links=true")).await.1["links"]["renditions"], json!({}));
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use super::Media;
 use crate::{
-    Action, Audience, Error, Job, JobId, JobKind, Library, LibraryId, Member, MemberRole, NewEvent, Page,
-    PageRequest, QueueStats, Resource, Result, Topic,
+    Action, AssetId, Audience, Error, Job, JobId, JobKind, JobState, Library, LibraryId, Member, MemberRole,
+    NewEvent, Page, PageRequest, QueueStats, Resource, Result, Topic,
     catalog::{JobQuery, NewLibrary},
     event_kinds,
 };
@@ -136,6 +136,17 @@ impl Media {
     pub async fn jobs(&self, query: &JobQuery, page: &PageRequest) -> Result<Page<Job>> {
         self.authorize(Action::Operate, Resource::Tenant).await?;
         self.engine().catalog().list_jobs(self.principal().tenant, query, page).await
+    }
+
+    /// How far the work on a visible asset has come, 0 to 1; None while nobody works on it.
+    ///
+    /// # Errors
+    /// `asset_not_found`.
+    pub async fn progress(&self, id: AssetId) -> Result<Option<f32>> {
+        let asset = self.require(id).await?;
+        let query = JobQuery { state: Some(JobState::Running), asset: Some(id), ..JobQuery::default() };
+        let running = self.engine().catalog().list_jobs(asset.tenant, &query, &PageRequest::first()).await?;
+        Ok(running.items.iter().map(|job| job.progress).reduce(f32::min))
     }
 
     /// One job.

@@ -1,4 +1,4 @@
-use super::{Media, MediaPath, playlist};
+use super::{Media, MediaPath, playlist, trash::in_trash};
 use crate::{
     Asset, AssetId, BlobKey, BlobStoreExt, ByteStream, Error, ErrorKind, Part, PresignedHeaders, Rendition,
     RenditionId, RenditionState, Result, Sha256, Variant, VariantName,
@@ -59,24 +59,27 @@ impl Media {
     pub async fn content(&self, id: AssetId, path: &MediaPath) -> Result<Content> {
         let asset = self.require(id).await?;
         if asset.trashed_at.is_some() {
-            return Err(
-                Error::new(ErrorKind::Gone, "asset_trashed", "the asset is in the trash").with("id", id)
-            );
+            return Err(in_trash(id));
         }
+        self.content_of(&asset, path).await
+    }
+
+    /// What is at a path of an asset, be it in the trash or not.
+    pub(super) async fn content_of(&self, asset: &Asset, path: &MediaPath) -> Result<Content> {
         match path {
-            MediaPath::Original => Ok(original(&asset)),
-            MediaPath::Rendition(variant) => self.whole(&asset, self.present(&asset, variant).await?).await,
+            MediaPath::Original => Ok(original(asset)),
+            MediaPath::Rendition(variant) => self.whole(asset, self.present(asset, variant).await?).await,
             MediaPath::ExactRendition(variant, id) => {
-                self.whole(&asset, self.exact(&asset, variant, *id).await?).await
+                self.whole(asset, self.exact(asset, variant, *id).await?).await
             }
-            MediaPath::HlsIndex => self.hls_index(&asset).await,
+            MediaPath::HlsIndex => self.hls_index(asset).await,
             MediaPath::HlsPlaylist(variant) => {
-                let rendition = self.present(&asset, variant).await?;
+                let rendition = self.present(asset, variant).await?;
                 let parts = self.engine().catalog().list_parts(rendition.id).await?;
-                Ok(playlist_content(&asset, playlist::media(rendition.id, &parts)))
+                Ok(playlist_content(asset, playlist::media(rendition.id, &parts)))
             }
             MediaPath::HlsPart(variant, id, ordinal) => {
-                let rendition = self.exact(&asset, variant, *id).await?;
+                let rendition = self.exact(asset, variant, *id).await?;
                 let part = self.engine().catalog().get_part(*id, *ordinal).await?;
                 part.map(|part| part_content(&rendition, part)).ok_or_else(|| no_rendition(variant))
             }

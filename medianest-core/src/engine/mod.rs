@@ -20,6 +20,7 @@ mod plan;
 mod playlist;
 mod sink;
 mod source;
+mod trash;
 mod url;
 mod worker;
 

@@ -106,7 +106,8 @@ impl MediaService {
         if let Some(path) = path.strip_prefix("/assets/").filter(|_| reads) {
             let (asset, path) = path.split_once('/').ok_or_else(unknown)?;
             let media = self.media(parts).await?;
-            let content = media.content(asset.parse().map_err(|_| unknown())?, &path.parse()?).await?;
+            let id = asset.parse().map_err(|_| unknown())?;
+            let content = media.content_or_trashed(id, &path.parse()?).await?;
             let download = query.get("download") == Some("true");
             let Parts { method, headers, .. } = parts;
             let asked = Asked { method, headers, download, immutable: false, until: None };

@@ -2,7 +2,7 @@
 
 use crate::support::{eager, nest, nest_with};
 use medianest_core::{
-    AssetState, ErrorKind, JobKind, JobState, PageRequest, Upload,
+    AssetState, ErrorKind, JobKind, JobState, PageRequest, Principal, Upload,
     catalog::{Claim, JobQuery},
 };
 use std::{sync::atomic::Ordering, time::Duration};
@@ -159,4 +159,19 @@ async fn a_part_whose_row_may_be_there_keeps_its_bytes() {
     let error = nest.engine.worker().run_until_idle().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_eq!(nest.keys().await.iter().filter(|key| key.starts_with("r/")).count(), 1);
+}
+
+#[tokio::test]
+async fn who_sees_an_asset_sees_how_far_the_work_on_it_has_come() {
+    let nest = nest().await;
+    let media = nest.engine.acting_as(Principal::user("ann"));
+    let asset = media.ingest(Upload::from_bytes("a.mp4", "video x")).await.unwrap();
+    assert_eq!(media.progress(asset.id).await.unwrap(), None, "nobody works on it");
+    let lease = Duration::from_secs(30);
+    let claim = Claim { worker: "w".into(), kinds: vec![JobKind::Understand], ids: None, limit: 1, lease };
+    let job = nest.catalog.claim(&claim).await.unwrap().remove(0);
+    nest.catalog.heartbeat(&job.fence(), 0.25, lease).await.unwrap();
+    assert_eq!(media.progress(asset.id).await.unwrap(), Some(0.25));
+    let stranger = nest.engine.acting_as(Principal::user("bob"));
+    assert_eq!(stranger.progress(asset.id).await.unwrap_err().code(), "asset_not_found");
 }

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{State, caller::Caller, problem::problems};
 use medianest_core::{
-    Asset, AssetId, AssetState, LibraryId, MediaKind, Rendition, RenditionState, Result as CoreResult,
-    SessionId, Timestamp, Variant,
+    Action, Asset, AssetId, AssetState, ErrorKind, LibraryId, MediaKind, Rendition, RenditionState, Resource,
+    Result as CoreResult, SessionId, Timestamp, Variant,
     catalog::{AssetOrder, AssetQuery},
     engine::Media,
 };
@@ -111,7 +111,11 @@ impl AssetsApi {
         let media = caller.media(&self.0);
         let asset = media.require(id.0.0).await?;
         let version = asset.version;
+        let is_worked_on = asset.state == AssetState::Processing;
         let mut found = [AssetBody::from(asset)];
+        if is_worked_on {
+            found[0].progress = media.progress(id.0.0).await?;
+        }
         if links.0 {
             with_links(&media, caller.session(), &mut found).await?;
         }
@@ -185,6 +189,7 @@ impl AssetsApi {
 }
 
 /// Adds signed URLs to assets that the caller sees; they end with the caller's session, if there is one.
+/// Nothing signed leads into the trash: there the pictures are, for who may restore them, read by whom one is.
 pub(super) async fn with_links(
     media: &Media,
     session: Option<SessionId>,
@@ -195,6 +200,7 @@ pub(super) async fn with_links(
     for rendition in media.engine().catalog().list_renditions_of(&ids).await? {
         renditions.entry(rendition.asset_id).or_default().push(rendition);
     }
+    let mut restorable = HashMap::new();
     for asset in assets {
         let id = asset.id.0;
         let url = || {
@@ -207,6 +213,17 @@ pub(super) async fn with_links(
         let renditions = renditions.remove(&id).unwrap_or_default();
         let plays = plays(asset.state.0, &renditions);
         let ready = renditions.into_iter().filter(|rendition| rendition.state == RenditionState::Ready);
+        if asset.trashed_at.is_some() {
+            let may_see = may_restore(media, asset.library_id.0, &mut restorable).await?;
+            let pictures =
+                ready.filter(|rendition| may_see && matches!(rendition.definition, Variant::Image(_)));
+            let paths = pictures.map(|rendition| {
+                let variant = rendition.variant;
+                (variant.as_str().to_owned(), format!("/api/v1/assets/{id}/renditions/{variant}"))
+            });
+            asset.links = Some(LinksBody { original: url().sign(), renditions: paths.collect(), hls: None });
+            continue;
+        }
         asset.links = Some(LinksBody {
             original: url().sign(),
             renditions: ready
@@ -230,6 +247,24 @@ fn plays(asset: AssetState, renditions: &[Rendition]) -> bool {
         })
     };
     any(RenditionState::Ready) && (asset.is_settled() || !any(RenditionState::Pending))
+}
+
+/// Whether the caller may take assets of a library out of the trash; what was asked once is remembered.
+async fn may_restore(
+    media: &Media,
+    library: LibraryId,
+    known: &mut HashMap<LibraryId, bool>,
+) -> CoreResult<bool> {
+    if let Some(may) = known.get(&library) {
+        return Ok(*may);
+    }
+    let may = match media.authorize(Action::Edit, Resource::Library(library)).await {
+        Ok(()) => true,
+        Err(error) if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::NotFound) => false,
+        Err(error) => return Err(error),
+    };
+    known.insert(library, may);
+    Ok(may)
 }
 
 #[cfg(test)]

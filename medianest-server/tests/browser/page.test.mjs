@@ -52,6 +52,16 @@ async function leave() {
   await page.waitForFunction(() => !document.querySelector('#lightbox').open);
 }
 
+/** Does something as the page would, beside it. */
+const post = (route, data) => page.request.post(`${server.url}/api/v1/${route}`, { data, headers: { origin: server.url } });
+
+async function signIn() {
+  await page.getByLabel('Name').fill('admin');
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.waitForSelector('#app:not([hidden])');
+}
+
 /** Waits until a media element has played on from `from` seconds. */
 const playsOn = (selector, from) =>
   page.waitForFunction(([css, time]) => { const node = document.querySelector(css); return node.currentTime > time + 0.2 && !node.error; }, [selector, from]);
@@ -112,6 +122,32 @@ test('the page', async (t) => {
       }
     });
     assert.deepEqual(told, ['Friday 22 March 2019 at 01:04', 'Thursday 21 March 2019 at 16:04', 'Thursday 21 March 2019 at 11:04']);
+  });
+
+  await step('what one may do something about is told without hurry', async () => {
+    const vanishing = await page.evaluate(async () => {
+      const { toast } = await import('/modules/dom.js');
+      const real = [globalThis.setTimeout, globalThis.clearTimeout];
+      const timers = new Set();
+      globalThis.setTimeout = (_, time) => { timers.add(time); return time; };
+      globalThis.clearTimeout = (time) => timers.delete(time);
+      const count = () => [timers.size, document.querySelectorAll('.toast').length];
+      try {
+        toast('Moved.', { label: 'Undo', run() {} });
+        const first = count();
+        toast('Moved too.', { label: 'Undo', run() {} });
+        const second = count();
+        toast('Done.');
+        const third = count();
+        document.querySelector('.toast:last-child').dispatchEvent(new PointerEvent('pointerenter'));
+        const looked = count();
+        document.querySelectorAll('.toast [aria-label=Dismiss]').forEach((button) => button.click());
+        return [first, second, third, looked, count()];
+      } finally {
+        [globalThis.setTimeout, globalThis.clearTimeout] = real;
+      }
+    });
+    assert.deepEqual(vanishing, [[0, 1], [0, 1], [1, 2], [0, 2], [0, 0]]);
   });
 
   await step('nobody gets in with a wrong password, and is told so', async () => {
@@ -314,11 +350,93 @@ test('the page', async (t) => {
     await page.getByText('Moved to the trash.').waitFor();
     await leave();
     await page.getByRole('button', { name: 'Trash', exact: true }).click();
+    await tile('turned').locator('img.here').waitFor();
     await look('turned');
+    await page.waitForFunction(() => document.querySelector('#lightbox img.behind')?.naturalWidth > 0);
     await media('.notice').getByRole('button', { name: 'Restore' }).click();
     await page.getByRole('heading', { name: 'The trash is empty' }).waitFor();
     await page.getByRole('button', { name: 'Everything', exact: true }).click();
     await tile('turned').locator('img.here').waitFor();
+  });
+
+  await step('what is deleted for good is gone, and the page is still there', async () => {
+    await look('broken');
+    await media('[aria-label="Move to trash"]').click();
+    await tile('broken').waitFor({ state: 'detached' });
+    await leave();
+    await page.getByRole('button', { name: 'Trash', exact: true }).click();
+    await look('broken');
+    await media('.danger').click();
+    const question = page.getByRole('dialog', { name: `Delete “${FILES.broken}” for good?` });
+    await question.getByRole('button', { name: 'Delete for good' }).click();
+    await page.getByRole('heading', { name: 'The trash is empty' }).waitFor();
+    await page.waitForFunction(() => !document.querySelector('#lightbox').open);
+    await page.getByRole('button', { name: 'Everything', exact: true }).click();
+    await tile('film').waitFor();
+    assert.equal(page.url(), `${server.url}/`);
+  });
+
+  await step('who closes twice does not leave the page', async () => {
+    await look('film');
+    await page.evaluate(() => {
+      const close = document.querySelector('#lightbox [aria-label=Close]');
+      close.click();
+      close.click();
+    });
+    await page.waitForFunction(() => !document.querySelector('#lightbox').open);
+    await tile('film').waitFor();
+    assert.equal(page.url(), `${server.url}/`);
+  });
+
+  await step('all libraries are there to be chosen', async () => {
+    for (let number = 1; number <= 201; number += 1) assert.equal((await post('libraries', { name: `Library ${number}` })).status(), 201);
+    // And one of one's own, and all together.
+    await page.waitForFunction(() => document.querySelectorAll('#libraries option').length === 203);
+  });
+
+  await step('what one person sends ends with their session', async () => {
+    const held = [];
+    const uploads = /api\/v1\/assets\?name/;
+    await page.route(uploads, (route) => held.push(route));
+    // More than are sent at once.
+    const names = ['a', 'b', 'c', 'd', 'e'].map((name) => `before-${name}.jpg`);
+    await page.locator('#files').setInputFiles(names.map((name) => ({ name, mimeType: 'image/jpeg', buffer: Buffer.from(name) })));
+    await page.waitForFunction(() => document.querySelectorAll('.upload.sending').length === 3);
+    await page.getByRole('button', { name: 'Cancel before-e.jpg' }).click();
+    await page.waitForFunction(() => document.querySelectorAll('.upload').length === 4 + document.querySelectorAll('.upload.stored').length);
+    assert.equal((await post('auth/logout')).status(), 204);
+    await page.getByRole('button', { name: 'Videos', exact: true }).click();
+    await page.getByText('Your sign-in has ended.').waitFor();
+    await page.unroute(uploads);
+    assert.equal(held.length, 3);
+    await signIn();
+    await page.locator('#files').setInputFiles({ name: 'after.jpg', mimeType: 'image/jpeg', buffer: await readFile(file('upright')) });
+    await page.waitForSelector('.tile.ready:has(button[title="after.jpg"])');
+    assert.equal(await page.locator('.upload').count(), 1);
+    for (const name of names) assert.equal(await tile(name).count(), 0);
+  });
+
+  await step('a form whose session has ended leads to signing in', async () => {
+    await page.getByLabel('Account').click();
+    await page.getByRole('button', { name: 'Change password' }).click();
+    assert.equal((await post('auth/logout')).status(), 204);
+    await page.getByLabel('Present password').fill(PASSWORD);
+    await page.getByLabel('New password').fill('another of my own');
+    await page.getByLabel('Once more').fill('another of my own');
+    await page.getByRole('button', { name: 'Change password' }).click();
+    await page.getByText('Your sign-in has ended.').waitFor();
+    await signIn();
+  });
+
+  await step('who signs out on one page has signed out on all', async () => {
+    const second = await page.context().newPage();
+    await second.goto(server.url);
+    await second.getByLabel('Account').click();
+    await second.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByText('Your sign-in has ended.').waitFor();
+    await second.close();
+    await page.bringToFront();
+    await signIn();
   });
 
   await step('it fits a phone, and everything has a name', async () => {
@@ -327,6 +445,7 @@ test('the page', async (t) => {
     const nameless = await page.evaluate(() => [...document.querySelectorAll('button, a, input, select, canvas')]
       .filter((node) => node.checkVisibility() && !(node.ariaLabel || node.textContent.trim() || node.labels?.length)).map((node) => node.outerHTML));
     assert.deepEqual(nameless, []);
+    assert.equal(await page.getByRole('heading', { level: 1 }).count(), 1);
     await page.setViewportSize({ width: 1280, height: 800 });
   });
 

@@ -10,7 +10,9 @@ import * as grid from './grid.js';
 import { refresh } from './live.js';
 import { expired, rendition } from './picture.js';
 import { play } from './player.js';
+import { meter } from './progress.js';
 import { song } from './song.js';
+import { face } from './tile.js';
 
 // What browsers animate by themselves.
 const ANIMATED = new Set(['image/gif', 'image/webp', 'image/avif', 'image/apng', 'image/png']);
@@ -41,13 +43,18 @@ export function open(id) {
   follow();
 }
 
+// The way back takes a moment: who closes again meanwhile does not leave the page.
+let closing = false;
+
 function close() {
-  if (history.state?.returns) history.back();
+  if (closing || !dialog.open) return;
+  if (history.state?.returns) { closing = true; history.back(); }
   else { history.replaceState(null, '', location.pathname + location.search); follow(); }
 }
 
 /** Shows what the address names, or nothing. */
 export async function follow() {
+  closing = false;
   const id = fromAddress();
   if (!id || $('#app').hidden) return leave();
   let next = grid.get(id);
@@ -132,8 +139,10 @@ const notice = (name, text, ...rest) => h('div', { class: 'notice' }, icon(name)
 function perform() {
   const { state, failure, kind, links } = asset;
   const download = links?.original && h('a', { class: 'primary', href: `${links.original}?download=true`, download: asset.name }, icon('download'), 'Download the original');
+  const picture = rendition(asset, 'large', 'medium', 'small');
+  const behind = picture && h('img', { class: 'behind', src: picture, alt: '' });
   if (asset.trashed_at) {
-    fill(stage, notice('trash', 'This is in the trash. Restore it to see it again.',
+    fill(stage, behind, notice('trash', 'This is in the trash. Restore it to see it again.',
       h('button', { type: 'button', class: 'primary', click: () => change(api.restore, 'Restored.') }, icon('restore'), 'Restore')));
   } else if (state === 'failed') {
     fill(stage, notice('alert', `This cannot be shown. ${format.sentence(failure?.message)}`, h('p', { class: 'fine' }, `Nothing is lost: the original is kept as it came (${failure?.code}).`), download));
@@ -146,8 +155,7 @@ function perform() {
   } else if (kind === 'audio' && links?.hls) {
     music();
   } else {
-    const picture = rendition(asset, 'large', 'medium', 'small');
-    fill(stage, picture && h('img', { class: 'behind', src: picture, alt: '' }), notice(kind ?? 'image', 'This is still being prepared.', h('span', { class: 'spinner' })));
+    fill(stage, behind, notice(kind ?? 'image', 'This is still being prepared.', meter(asset)));
   }
 }
 
@@ -218,7 +226,6 @@ async function remove() {
   if (!(await ask(`Delete “${name}” for good? Its original will be gone.`, 'Delete for good'))) return;
   try {
     await api.remove(id);
-    close();
     emit('gone', id);
   } catch (problem) {
     toast(problem.message);
@@ -247,8 +254,9 @@ stage.addEventListener('touchend', ({ changedTouches: [end] }) => {
 addEventListener('popstate', follow);
 on('asset', (changed) => {
   if (asset?.id !== changed.id || !changed.links || changed.version < asset.version) return;
+  const same = asset.version === changed.version && face(asset) === face(changed);
   asset = changed;
-  draw();
+  // What has not changed keeps the focus.
+  if (!same || staged !== scene()) draw();
 });
 on('gone', (id) => asset?.id === id && close());
-on('signed-out', leave);

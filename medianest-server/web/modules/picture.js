@@ -8,8 +8,8 @@ const BOXES = { small: 320, medium: 800, large: 1600 };
 /** The URL of the first of these renditions that is there. */
 export const rendition = (asset, ...names) => names.map((name) => asset.links?.renditions?.[name]).find(Boolean);
 
-/** Whether there is something to look at. What is in the trash is not delivered. */
-export const hasPicture = (asset) => !asset.trashed_at && Boolean(rendition(asset, 'small', 'medium', 'large'));
+/** Whether there is something to look at. */
+export const hasPicture = (asset) => Boolean(rendition(asset, 'small', 'medium', 'large'));
 
 /** A thumbnail about `width` CSS pixels wide; loads when it comes near, and asks for a new URL when its own has expired. */
 export function thumbnail(asset, width) {
@@ -43,6 +43,6 @@ export function expired(asset, image) {
 /** Width by height, kept within what a row can hold. */
 export function ratio(asset) {
   const { width, height } = asset.facts ?? {};
-  if (asset.kind === 'audio' || !width || !height || asset.trashed_at) return 1;
+  if (asset.kind === 'audio' || !width || !height) return 1;
   return Math.min(3, Math.max(0.5, width / height));
 }

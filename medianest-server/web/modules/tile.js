@@ -3,6 +3,7 @@
 import { h, icon } from './dom.js';
 import * as format from './format.js';
 import { hasPicture, ratio, thumbnail } from './picture.js';
+import { meter } from './progress.js';
 
 const WORKING = new Set(['processing', 'staged']);
 
@@ -31,7 +32,7 @@ export function tile(asset, { open, rowHeight }) {
     seen ? thumbnail(asset, rowHeight * ratio(asset)) : placeholder(asset),
     seen && asset.kind === 'audio' && h('span', { class: 'caption' }, h('strong', {}, format.title(asset)), asset.facts?.tags?.artist),
     badge(asset),
-    working && seen && h('span', { class: 'spinner', title: 'Still being prepared' }));
+    working && meter(asset));
   return h('li', { class: classes.filter(Boolean).join(' '), 'data-id': asset.id, '--ratio': ratio(asset).toFixed(4) }, button);
 }
 

@@ -6,6 +6,8 @@ import { $, fill, h, icon, iconButton } from './dom.js';
 import * as format from './format.js';
 import { refresh } from './live.js';
 import { hasPicture, thumbnail } from './picture.js';
+import { meter } from './progress.js';
+import { face } from './tile.js';
 
 const AT_ONCE = 3;
 const TRIES = 4;
@@ -87,7 +89,7 @@ function finish(upload, request) {
 }
 
 function cancel(upload) {
-  become(upload, 'cancelled');
+  upload.state = 'cancelled';
   const at = waiting.indexOf(upload);
   if (at >= 0) waiting.splice(at, 1);
   upload.request?.abort();
@@ -143,7 +145,7 @@ function draw(upload) {
   const name = asset
     ? h('button', { type: 'button', class: 'link', click: () => open(asset.id) }, file.name)
     : h('span', { class: 'name' }, file.name);
-  fill(upload.row, h('span', { class: 'thumb' }, picture), h('span', { class: 'what' }, name, upload.line, upload.bar),
+  fill(upload.row, h('span', { class: 'thumb' }, picture), h('span', { class: 'what' }, name, upload.line, upload.bar, state === 'stored' && !settled(upload) && meter(asset)),
     state === 'refused' && h('button', { type: 'button', click: () => retry(upload) }, 'Try again'),
     (state === 'waiting' || state === 'sending') && iconButton('close', `Cancel ${file.name}`, () => cancel(upload)));
 }
@@ -170,10 +172,18 @@ function clear() {
 
 on('asset', (asset) => {
   for (const upload of all) {
-    if (upload.asset?.id === asset.id && upload.asset.version <= asset.version) become(upload, 'stored', { asset });
+    if (upload.asset?.id !== asset.id || upload.asset.version > asset.version) continue;
+    // What has not changed keeps the focus.
+    if (face(upload.asset) === face(asset)) upload.asset = asset;
+    else become(upload, 'stored', { asset });
   }
 });
 on('gone', (id) => { for (const upload of [...all]) if (upload.asset?.id === id) forget(upload); });
+// Else they would go on as whoever signs in next.
+on('signed-out', () => {
+  waiting.length = 0;
+  for (const upload of [...all]) cancel(upload);
+});
 on('resync', () => { for (const upload of all) if (upload.asset && !settled(upload)) refresh(upload.asset.id); });
 
 addEventListener('beforeunload', (event) => {

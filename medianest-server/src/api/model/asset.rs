@@ -34,6 +34,8 @@ pub(crate) struct AssetBody {
     pub(crate) facts: Option<FactsBody>,
     /// When the thing it shows was taken; else when it was put in.
     pub(crate) taken_at: Text<Timestamp>,
+    /// How far its preparation has come, 0 to 1; of one asset that is asked for while it is worked on.
+    pub(crate) progress: Option<f32>,
     /// The host's row that it belongs to.
     pub(crate) attached_to: Option<String>,
     /// When a staged asset goes away.
@@ -67,7 +69,9 @@ pub(crate) struct FailureBody {
 pub(crate) struct LinksBody {
     /// The original.
     pub(crate) original: String,
-    /// The renditions that are ready, by variant; another URL when one was made again.
+    /// The renditions that are ready, by variant; another URL when one was made again. Of what is in the
+    /// trash, the pictures, for who may restore it: these are not signed, but read with the caller's own
+    /// cookie or token.
     pub(crate) renditions: HashMap<String, String>,
     /// The HLS playlist, once what there is to play is there as a whole.
     pub(crate) hls: Option<String>,
@@ -104,6 +108,7 @@ impl From<Asset> for AssetBody {
             content_type: asset.blob.content_type,
             facts: asset.facts.map(Into::into),
             taken_at: asset.taken_at.into(),
+            progress: None,
             attached_to: asset.attached_to,
             expires_at: asset.expires_at.map(Into::into),
             trashed_at: asset.trashed_at.map(Into::into),

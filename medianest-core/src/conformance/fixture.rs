@@ -57,6 +57,12 @@ pub(super) fn page(limit: u32, cursor: Option<String>) -> PageRequest {
     PageRequest::new(Some(limit), cursor).unwrap()
 }
 
+/// A page from a cursor that nobody gave out; None when the request refuses it by itself, as it should.
+pub(super) fn forged_page(limit: u32, cursor: String) -> Option<PageRequest> {
+    let page = PageRequest::new(Some(limit), Some(cursor));
+    page.inspect_err(|error| assert_eq!(error.code(), "invalid_cursor")).ok()
+}
+
 /// All rows of a list, read page by page; asserts that every page but the last is full.
 pub(super) async fn pages<T, F: Future<Output = Result<Page<T>>>>(
     limit: u32,

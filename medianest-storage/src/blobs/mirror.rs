@@ -39,9 +39,10 @@ const LOOKING: usize = 16;
 /// let key = BlobKey::new("precious")?;
 /// mirror.put_bytes(&key, "bytes".into()).await?;
 /// first.delete(&key).await?; // an accident
-/// assert_eq!(mirror.get_bytes(&key, None).await?, "bytes");
 /// assert_eq!(mirror.heal().await?, 1);
 /// assert_eq!(first.get_bytes(&key, None).await?, "bytes");
+/// first.delete(&key).await?; // and another
+/// assert_eq!(mirror.get_bytes(&key, None).await?, "bytes");
 /// # Ok::<(), medianest_core::Error>(()) }).unwrap();
 /// ```
 #[derive(Clone)]

@@ -16,7 +16,7 @@ use medianest_core::{
     catalog::{Catalog, IdentityCatalog},
     engine::UrlKey,
 };
-use medianest_storage::{PostgresBus, PostgresCatalog, SqliteCatalog};
+use medianest_storage::{PostgresBus, PostgresCatalog, PostgresOptions, SqliteCatalog};
 use std::{path::Path, sync::Arc, time::Duration};
 
 /// Sessions that are remembered; each takes a few hundred bytes.
@@ -122,7 +122,10 @@ async fn rows(config: &Config, migrate: Migrate, clock: &Arc<dyn Clock>) -> Resu
             lock: Some(lock),
         });
     };
-    let catalog = Arc::new(PostgresCatalog::connect(url.reveal()).await?);
+    let mut options = PostgresOptions::default();
+    options.replicas = config.replica_urls()?.iter().map(|url| url.reveal().to_owned()).collect();
+    options.max_lag = Duration::from_secs(config.database.max_lag_seconds.into());
+    let catalog = Arc::new(PostgresCatalog::connect_with(url.reveal(), &options).await?);
     let bus = PostgresBus::start(catalog.pool().clone());
     match migrate {
         Migrate::Yes => catalog.migrate().await?,

@@ -4,16 +4,16 @@ mod common;
 
 use common::{GIF, PASSWORD, Server, User, answer, configured, medianest};
 use futures::StreamExt;
-use medianest_testkit::postgres::{Database, database};
+use medianest_testkit::postgres::{Server as Postgres, database};
 use reqwest::Method;
 use serde_json::json;
 use std::{io::Write, path::Path, process::Stdio};
 use tempfile::TempDir;
 
-fn directory(database: &Database, shared: &Path) -> TempDir {
+/// A data directory for a server on the database of these lines of configuration.
+fn directory(database: &str, shared: &Path) -> TempDir {
     let dir = configured(&format!(
-        "[workers]\njobs = 0\n[database]\nurl = {:?}\n[storage]\nmedia_dir = {:?}\n",
-        database.url(),
+        "[workers]\njobs = 0\n[database]\n{database}\n[storage]\nmedia_dir = {:?}\n",
         shared.join("media")
     ));
     let mut file = std::fs::OpenOptions::new().append(true).open(dir.path().join("medianest.toml")).unwrap();
@@ -24,16 +24,17 @@ fn directory(database: &Database, shared: &Path) -> TempDir {
 #[tokio::test]
 async fn what_one_process_does_counts_for_all() {
     let database = database();
+    let url = format!("url = {:?}", database.url());
     let shared = tempfile::tempdir().unwrap();
-    let one = Server::start_in(directory(&database, shared.path()));
-    let two = Server::start_in(directory(&database, shared.path()));
+    let one = Server::start_in(directory(&url, shared.path()));
+    let two = Server::start_in(directory(&url, shared.path()));
     let ada = one.user("ada").await;
     let elsewhere =
         |method: Method, path: &str| two.request(method, &format!("/api/v1{path}")).bearer_auth(&ada.token);
     assert_eq!(answer(elsewhere(Method::GET, "/me")).await.0, 200);
 
     // A worker without a server of its own makes what both wait for.
-    let home = directory(&database, shared.path());
+    let home = directory(&url, shared.path());
     let mut worker =
         medianest(home.path()).args(["worker", "--jobs", "1"]).stdout(Stdio::null()).spawn().unwrap();
     let mut events = elsewhere(Method::GET, "/events").send().await.unwrap().bytes_stream();
@@ -57,4 +58,40 @@ async fn what_one_process_does_counts_for_all() {
     let path = format!("/users/{}", again.id);
     assert_eq!(admin.call(Method::PATCH, &path, Some(json!({ "disabled": true }))).await.0, 200);
     assert!(!again.is_in().await);
+}
+
+/// Lists and searches come from a replica, which may lag: but never before what the caller wrote, through
+/// whichever server.
+#[tokio::test]
+async fn who_wrote_sees_it_though_a_replica_answers() {
+    let primary = Postgres::start();
+    let replica = primary.replica();
+    let database = format!(
+        "url = {:?}\nreplicas = [{:?}]\nmax_lag_seconds = 3600",
+        primary.url("postgres"),
+        replica.url("postgres")
+    );
+    let shared = tempfile::tempdir().unwrap();
+    let one = Server::start_in(directory(&database, shared.path()));
+    let two = Server::start_in(directory(&database, shared.path()));
+    let ada = one.user("ada").await;
+    let admin = two.admin().await;
+    let assets = async |token: &str, path: &str| {
+        let (status, page) =
+            answer(two.request(Method::GET, &format!("/api/v1{path}")).bearer_auth(token)).await;
+        assert_eq!(status, 200, "{page}");
+        page["items"].as_array().unwrap().len()
+    };
+    assert_eq!(assets(&admin.token, "/assets").await, 0, "and the server remembers how far the log is");
+    replica.hold(&primary);
+    let (status, asset) = ada.upload("beach.gif", GIF).await;
+    assert_eq!(status, 201, "{asset}");
+    for path in ["/assets", "/search?q=beach"] {
+        assert_eq!(assets(&ada.token, path).await, 1, "{path}: written by the caller");
+        assert_eq!(assets(&admin.token, path).await, 0, "{path}: not yet on the replica");
+    }
+    replica.let_go();
+    while assets(&admin.token, "/assets").await == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
 }

@@ -19,8 +19,9 @@ pub use identity::*;
 pub use job::*;
 pub use search::*;
 
-use crate::{Result, Timestamp};
+use crate::{Principal, Result, Timestamp};
 use async_trait::async_trait;
+use std::sync::Arc;
 
 /// Everything the engine keeps in rows, from one backend.
 #[async_trait]
@@ -37,6 +38,13 @@ pub trait Catalog: AssetCatalog + JobCatalog + EventLog + SearchIndex {
     /// # Errors
     /// `Unavailable`; `schema_outdated` when [`migrate`](Self::migrate) is due; `schema_too_new`.
     async fn check(&self) -> Result<Timestamp>;
+
+    /// The same rows, for one caller: [`list_assets`](AssetCatalog::list_assets),
+    /// [`list_libraries`](AssetCatalog::list_libraries) and [`SearchIndex`] may then be answered by a
+    /// replica. That has reached whatever the caller wrote through such a view, in any process, and
+    /// whatever anybody changed of members and libraries; what others wrote may be missing for a while.
+    /// None where there are no replicas.
+    fn for_caller(&self, principal: &Principal) -> Option<Arc<dyn Catalog>>;
 
     /// Ends all connections once the commands under way are done. Later calls fail with `Unavailable`.
     async fn close(&self);

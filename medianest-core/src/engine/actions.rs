@@ -39,7 +39,7 @@ impl Media {
             event: self.library_event(id, event_kinds::LIBRARY_CREATED, json!({ "name": name })),
             name,
         };
-        let library = self.engine().catalog().create_library(library).await?;
+        let library = self.catalog().create_library(library).await?;
         self.engine().bus().wake(Topic::Committed);
         Ok(library)
     }
@@ -49,7 +49,7 @@ impl Media {
     /// # Errors
     /// `library_not_found`.
     pub async fn library(&self, id: LibraryId) -> Result<Library> {
-        let library = self.engine().catalog().get_library(&self.visibility().await?, id).await?;
+        let library = self.catalog().get_library(&self.visibility().await?, id).await?;
         library.ok_or_else(|| Error::not_found("library", id))
     }
 
@@ -58,7 +58,7 @@ impl Media {
     /// # Errors
     /// `invalid_cursor`.
     pub async fn libraries(&self, page: &PageRequest) -> Result<Page<Library>> {
-        self.engine().catalog().list_libraries(&self.visibility().await?, page).await
+        self.catalog().list_libraries(&self.visibility().await?, page).await
     }
 
     /// Renames a library; with `expected`, only when that is its version.
@@ -70,7 +70,7 @@ impl Media {
         let name = checked_name(name)?;
         let event = self.library_event(id, event_kinds::LIBRARY_UPDATED, json!({ "name": name }));
         let tenant = self.principal().tenant;
-        let library = self.engine().catalog().rename_library(tenant, id, &name, expected, event).await?;
+        let library = self.catalog().rename_library(tenant, id, &name, expected, event).await?;
         self.engine().bus().wake(Topic::Committed);
         Ok(library)
     }
@@ -82,7 +82,7 @@ impl Media {
     pub async fn delete_library(&self, id: LibraryId) -> Result<()> {
         self.authorize(Action::Manage, Resource::Library(id)).await?;
         let event = self.library_event(id, event_kinds::LIBRARY_DELETED, json!({}));
-        self.engine().catalog().delete_library(self.principal().tenant, id, event).await?;
+        self.catalog().delete_library(self.principal().tenant, id, event).await?;
         self.engine().bus().wake(Topic::Committed);
         Ok(())
     }
@@ -94,7 +94,7 @@ impl Media {
     pub async fn members(&self, id: LibraryId, page: &PageRequest) -> Result<Page<Member>> {
         self.authorize(Action::Read, Resource::Library(id)).await?;
         self.library(id).await?;
-        self.engine().catalog().list_members(self.principal().tenant, id, page).await
+        self.catalog().list_members(self.principal().tenant, id, page).await
     }
 
     /// Adds a member, or changes a member's role. That the subject exists is for the caller to check.
@@ -107,7 +107,7 @@ impl Media {
         let event =
             self.library_event(id, event_kinds::MEMBER_ADDED, json!({ "subject": subject, "role": role }));
         let tenant = self.principal().tenant;
-        let member = self.engine().catalog().put_member(tenant, id, subject, role, event).await?;
+        let member = self.catalog().put_member(tenant, id, subject, role, event).await?;
         self.engine().bus().wake(Topic::Committed);
         Ok(member)
     }
@@ -124,7 +124,7 @@ impl Media {
             audience: Audience::Member(id, subject.to_owned()),
             ..self.library_event(id, event_kinds::MEMBER_REMOVED, json!({ "subject": subject }))
         };
-        self.engine().catalog().remove_member(self.principal().tenant, id, subject, event).await?;
+        self.catalog().remove_member(self.principal().tenant, id, subject, event).await?;
         self.engine().bus().wake(Topic::Committed);
         Ok(())
     }
@@ -135,7 +135,7 @@ impl Media {
     /// `forbidden`; `invalid_cursor`.
     pub async fn jobs(&self, query: &JobQuery, page: &PageRequest) -> Result<Page<Job>> {
         self.authorize(Action::Operate, Resource::Tenant).await?;
-        self.engine().catalog().list_jobs(self.principal().tenant, query, page).await
+        self.catalog().list_jobs(self.principal().tenant, query, page).await
     }
 
     /// How far the work on a visible asset has come, 0 to 1; None while nobody works on it.
@@ -145,7 +145,7 @@ impl Media {
     pub async fn progress(&self, id: AssetId) -> Result<Option<f32>> {
         let asset = self.require(id).await?;
         let query = JobQuery { state: Some(JobState::Running), asset: Some(id), ..JobQuery::default() };
-        let running = self.engine().catalog().list_jobs(asset.tenant, &query, &PageRequest::first()).await?;
+        let running = self.catalog().list_jobs(asset.tenant, &query, &PageRequest::first()).await?;
         Ok(running.items.iter().map(|job| job.progress).reduce(f32::min))
     }
 
@@ -155,7 +155,7 @@ impl Media {
     /// `forbidden`; `job_not_found`.
     pub async fn job(&self, id: JobId) -> Result<Job> {
         self.authorize(Action::Operate, Resource::Tenant).await?;
-        let job = self.engine().catalog().get_job(self.principal().tenant, id).await?;
+        let job = self.catalog().get_job(self.principal().tenant, id).await?;
         job.ok_or_else(|| Error::not_found("job", id))
     }
 
@@ -167,7 +167,7 @@ impl Media {
     pub async fn cancel_job(&self, id: JobId) -> Result<bool> {
         let (engine, job) = (self.engine(), self.job(id).await?);
         let told = engine.asset_of(&job).await?.map(|asset| engine.settled_events(&asset));
-        let cancelled = engine.catalog().cancel(job.tenant, id, told).await?;
+        let cancelled = self.catalog().cancel(job.tenant, id, told).await?;
         engine.bus().wake(Topic::Committed);
         Ok(cancelled)
     }
@@ -178,7 +178,7 @@ impl Media {
     /// `forbidden`; `job_not_found`; `job_not_retryable`.
     pub async fn retry_job(&self, id: JobId) -> Result<Job> {
         self.authorize(Action::Operate, Resource::Tenant).await?;
-        let job = self.engine().catalog().retry(self.principal().tenant, id).await?;
+        let job = self.catalog().retry(self.principal().tenant, id).await?;
         self.engine().bus().wake(Topic::Jobs);
         Ok(job)
     }
@@ -189,7 +189,7 @@ impl Media {
     /// `forbidden`.
     pub async fn queues(&self) -> Result<Vec<QueueStats>> {
         self.authorize(Action::Operate, Resource::Tenant).await?;
-        self.engine().catalog().queue_stats().await
+        self.catalog().queue_stats().await
     }
 
     /// Stops or resumes handing out jobs of a kind; what runs goes on.
@@ -198,7 +198,7 @@ impl Media {
     /// `forbidden`.
     pub async fn set_queue_paused(&self, kind: JobKind, paused: bool) -> Result<()> {
         self.authorize(Action::Operate, Resource::Tenant).await?;
-        self.engine().catalog().set_paused(kind, paused).await?;
+        self.catalog().set_paused(kind, paused).await?;
         self.engine().bus().wake(Topic::Jobs);
         Ok(())
     }

@@ -180,7 +180,7 @@ impl Media {
             jobs: vec![NewJob::new(tenant, JobKind::Understand, upload.id).priority(10)],
             events: vec![NewEvent::in_library(tenant, library, event_kinds::ASSET_CREATED, now, data)],
         };
-        let ingested = match engine.catalog().commit_ingest(asset).await {
+        let ingested = match self.catalog().commit_ingest(asset).await {
             Ok(ingested) => ingested,
             Err(error) => {
                 // Unless it was refused, the command may have happened: then the intent is gone and the

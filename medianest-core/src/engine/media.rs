@@ -2,10 +2,11 @@ use super::Engine;
 use crate::{
     Action, Asset, AssetId, Error, FileName, Library, LibraryId, NewEvent, Page, PageRequest, Principal,
     Rendition, Resource, Result, Timestamp, Topic, Visibility,
-    catalog::{AssetChange, AssetQuery, SearchQuery},
+    catalog::{AssetChange, AssetQuery, Catalog, SearchQuery},
     event_kinds,
 };
 use sha2::Digest;
+use std::sync::Arc;
 
 /// What one principal may do and see; see [`Engine::acting_as`].
 ///
@@ -14,6 +15,8 @@ use sha2::Digest;
 pub struct Media {
     engine: Engine,
     principal: Principal,
+    /// The rows as this principal sees them: after its own writes.
+    catalog: Arc<dyn Catalog>,
 }
 
 impl Media {
@@ -23,12 +26,19 @@ impl Media {
     pub const MAX_SUGGESTIONS: u32 = 20;
 
     pub(super) fn new(engine: Engine, principal: Principal) -> Self {
-        Self { engine, principal }
+        let catalog = engine.catalog();
+        let catalog = catalog.for_caller(&principal).unwrap_or_else(|| Arc::clone(catalog));
+        Self { engine, principal, catalog }
     }
 
     /// The engine.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// The rows, with whatever this principal wrote before.
+    pub(super) fn catalog(&self) -> &dyn Catalog {
+        &*self.catalog
     }
 
     /// Who acts.
@@ -66,7 +76,7 @@ impl Media {
         bytes.copy_from_slice(&digest[..16]);
         let id = LibraryId::from_uuid(uuid::Builder::from_custom_bytes(bytes).into_uuid());
         let visible = Visibility::all(self.principal.tenant);
-        if self.engine.catalog().get_library(&visible, id).await?.is_none() {
+        if self.catalog().get_library(&visible, id).await?.is_none() {
             match self.create_library_with_id(id, "My media").await {
                 // Two first uploads at once.
                 Err(error) if error.code() == "library_exists" => {}
@@ -88,7 +98,7 @@ impl Media {
     /// # Errors
     /// `Unavailable`.
     pub async fn get(&self, id: AssetId) -> Result<Option<Asset>> {
-        self.engine.catalog().get_asset(&self.visibility().await?, id).await
+        self.catalog().get_asset(&self.visibility().await?, id).await
     }
 
     /// An asset that is visible, also from the trash.
@@ -111,7 +121,7 @@ impl Media {
     /// # Errors
     /// `invalid_cursor`.
     pub async fn list(&self, query: &AssetQuery, page: &PageRequest) -> Result<Page<Asset>> {
-        self.engine.catalog().list_assets(&self.visibility().await?, query, page).await
+        self.catalog().list_assets(&self.visibility().await?, query, page).await
     }
 
     /// Visible assets that contain all words.
@@ -120,7 +130,7 @@ impl Media {
     /// `invalid_cursor`; `query_too_long`, beyond [`MAX_QUERY`](Self::MAX_QUERY).
     pub async fn search(&self, query: &SearchQuery, page: &PageRequest) -> Result<Page<Asset>> {
         Self::check_query(&query.text)?;
-        self.engine.catalog().search(&self.visibility().await?, query, page).await
+        self.catalog().search(&self.visibility().await?, query, page).await
     }
 
     /// Words that begin so, the most frequent first.
@@ -134,7 +144,7 @@ impl Media {
             let message = format!("limit must be 1 to {}", Self::MAX_SUGGESTIONS);
             return Err(Error::invalid("invalid_limit", message));
         }
-        self.engine.catalog().suggest(&self.visibility().await?, prefix, limit).await
+        self.catalog().suggest(&self.visibility().await?, prefix, limit).await
     }
 
     fn check_query(text: &str) -> Result<()> {
@@ -151,7 +161,7 @@ impl Media {
     /// `asset_not_found`.
     pub async fn renditions(&self, id: AssetId) -> Result<Vec<Rendition>> {
         let asset = self.require(id).await?;
-        self.engine.catalog().list_renditions(asset.id).await
+        self.catalog().list_renditions(asset.id).await
     }
 
     /// Changes the shown name (made harmless, see [`FileName`]) or the time it was taken; with
@@ -170,7 +180,7 @@ impl Media {
         let change = AssetChange { name: name.map(|name| FileName::sanitise(name).into_string()), taken_at };
         let event = self.asset_event(&asset, event_kinds::ASSET_UPDATED);
         let visible = self.visibility().await?;
-        let changed = self.engine.catalog().update_asset(&visible, id, &change, expected, event).await?;
+        let changed = self.catalog().update_asset(&visible, id, &change, expected, event).await?;
         self.engine.bus().wake(Topic::Committed);
         Ok(changed)
     }
@@ -197,7 +207,7 @@ impl Media {
         let asset = self.require_for(Action::Edit, id).await?;
         let event = self.asset_event(&asset, kind);
         let visible = self.visibility().await?;
-        let changed = self.engine.catalog().set_trashed(&visible, id, trashed, event).await?;
+        let changed = self.catalog().set_trashed(&visible, id, trashed, event).await?;
         self.engine.bus().wake(Topic::Committed);
         Ok(changed)
     }
@@ -219,7 +229,7 @@ impl Media {
         let event = self.asset_event(&asset, event_kinds::ASSET_DELETED);
         let retention = self.engine.options().delete_retention;
         let expired = Some(std::time::Duration::ZERO);
-        let deleted = self.engine.catalog().delete_asset(asset.tenant, id, expired, retention, event).await?;
+        let deleted = self.catalog().delete_asset(asset.tenant, id, expired, retention, event).await?;
         if !deleted && self.get(id).await?.is_some() {
             return Err(not_trashed());
         }
@@ -237,7 +247,7 @@ impl Media {
             return Err(Error::invalid("invalid_target", "the name of a row has 1 to 255 bytes"));
         }
         self.require_for(Action::Contribute, id).await?;
-        self.engine.catalog().attach(&self.visibility().await?, id, target).await
+        self.catalog().attach(&self.visibility().await?, id, target).await
     }
 
     pub(super) fn asset_event(&self, asset: &Asset, kind: &'static str) -> NewEvent {

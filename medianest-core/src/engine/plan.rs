@@ -86,7 +86,7 @@ impl Media {
     /// `library_not_found`.
     pub async fn recipe(&self, library: LibraryId) -> Result<(Recipe, i64)> {
         self.authorize(Action::Read, Resource::Library(library)).await?;
-        let recipe = self.engine().catalog().get_recipe(self.principal().tenant, library).await?;
+        let recipe = self.catalog().get_recipe(self.principal().tenant, library).await?;
         recipe.ok_or_else(|| Error::not_found("library", library))
     }
 
@@ -100,8 +100,7 @@ impl Media {
         recipe.check()?;
         let event =
             self.library_event(library, event_kinds::LIBRARY_UPDATED, serde_json::json!({ "recipe": true }));
-        let version =
-            self.engine().catalog().set_recipe(self.principal().tenant, library, recipe, event).await?;
+        let version = self.catalog().set_recipe(self.principal().tenant, library, recipe, event).await?;
         self.engine().bus().wake(Topic::Committed);
         Ok(version)
     }
@@ -122,6 +121,7 @@ impl Media {
         let mut cursor = None;
         loop {
             let page = PageRequest::new(Some(PageRequest::MAX_LIMIT), cursor)?;
+            // From where nothing is missing that others have put in.
             let assets = self.engine().catalog().list_assets(&visible, &query, &page).await?;
             applied = self.apply_to(&assets.items, &recipe, applied).await?;
             cursor = assets.next_cursor;
@@ -151,7 +151,7 @@ impl Media {
                 continue;
             }
             applied.declared += declared.renditions.len() as u64;
-            match engine.catalog().declare_renditions(asset.id, declared).await {
+            match self.catalog().declare_renditions(asset.id, declared).await {
                 Ok(()) => engine.bus().wake(Topic::Jobs),
                 // Deleted while we looked.
                 Err(error) if error.kind() == crate::ErrorKind::NotFound => {}
@@ -185,7 +185,7 @@ impl Media {
             at: Some(self.engine().now()),
             ..Declared::default()
         };
-        self.engine().catalog().declare_renditions(id, declared).await?;
+        self.catalog().declare_renditions(id, declared).await?;
         self.engine().bus().wake(Topic::Jobs);
         self.require(id).await
     }

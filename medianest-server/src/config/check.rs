@@ -1,4 +1,4 @@
-use super::{Config, DEFAULT_STORE};
+use super::{Config, DEFAULT_STORE, Secret};
 use medianest_core::{Error, Result};
 use std::path::Path;
 
@@ -12,15 +12,31 @@ impl Config {
     /// `configuration`: says which key, and what to do.
     pub fn check(&self) -> Result<()> {
         self.check_public_url()?;
-        if self.database.url.is_some() && self.database.url_file.is_some() {
-            return wrong("database.url", "and database.url_file exclude each other; remove one");
-        }
+        self.check_database()?;
         self.check_stores()?;
         self.check_paths()?;
         self.check_numbers()?;
         self.check_workers()?;
         self.log.filter()?;
         Ok(())
+    }
+
+    fn check_database(&self) -> Result<()> {
+        let database = &self.database;
+        if database.url.is_some() && database.url_file.is_some() {
+            return wrong("database.url", "and database.url_file exclude each other; remove one");
+        }
+        if !database.replicas.is_empty() && database.replicas_file.is_some() {
+            return wrong("database.replicas", "and database.replicas_file exclude each other; remove one");
+        }
+        let (replicas, url) = (
+            !database.replicas.is_empty() || database.replicas_file.is_some(),
+            database.url.is_some() || database.url_file.is_some(),
+        );
+        match replicas && !url {
+            true => wrong("database.replicas", "are replicas of nothing; set database.url"),
+            false => Ok(()),
+        }
     }
 
     fn check_public_url(&self) -> Result<()> {
@@ -53,6 +69,7 @@ impl Config {
     fn check_paths(&self) -> Result<()> {
         let paths = [
             ("database.url_file", &self.database.url_file),
+            ("database.replicas_file", &self.database.replicas_file),
             ("accounts.first_admin_password_file", &self.accounts.first_admin_password_file),
             ("accounts.keys_dir", &self.accounts.keys_dir),
             ("storage.media_dir", &self.storage.media_dir),
@@ -121,6 +138,13 @@ pub(super) fn absolute(key: &str, path: Option<&Path>) -> Result<()> {
     match path.is_none_or(Path::is_absolute) {
         true => Ok(()),
         false => wrong(key, "must be an absolute path"),
+    }
+}
+
+pub(super) fn check_postgres(key: &str, url: &Secret) -> Result<()> {
+    match url.reveal().starts_with("postgres://") || url.reveal().starts_with("postgresql://") {
+        true => Ok(()),
+        false => wrong(key, "must begin with postgres://"),
     }
 }
 

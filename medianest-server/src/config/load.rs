@@ -102,6 +102,7 @@ mod tests {
             Figment::new().merge(Toml::string(toml)).extract().map_err(|error| one_line(&error))?;
         config.check().map_err(|error| error.to_string())?;
         config.database_url().map_err(|error| error.to_string())?;
+        config.replica_urls().map_err(|error| error.to_string())?;
         Ok(config)
     }
 
@@ -116,6 +117,9 @@ mod tests {
             ("public_url = \"https://media.example.org/path\"", "without a path"),
             ("[database]\nurl = \"mysql://x\"", "postgres://"),
             ("[database]\nurl = \"postgres://x\"\nurl_file = \"x\"", "exclude"),
+            ("[database]\nreplicas = [\"postgres://x\"]", "database.url"),
+            ("[database]\nurl = \"postgres://x\"\nreplicas = [\"mysql://x\"]", "database.replicas must"),
+            ("[database]\nurl = \"postgres://x\"\nreplicas = [\"a\"]\nreplicas_file = \"/x\"", "exclude"),
             ("[log]\nformat = \"xml\"", "xml"),
             ("[stores.default]\nkind = \"s3\"", "stores.default.bucket"),
             ("[stores.default]\nkind = \"tape\"", "tape"),

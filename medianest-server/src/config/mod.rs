@@ -10,7 +10,7 @@ pub use load::{Overrides, load};
 pub use secret::Secret;
 pub use stores::{Store, StoreKind};
 
-use check::wrong;
+use check::{check_postgres, wrong};
 use medianest_core::{Limits, Result, engine::EngineOptions};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -56,13 +56,19 @@ pub struct Config {
 }
 
 /// Where rows are kept.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Database {
     /// `postgres://user@host/database`; without it, SQLite in the data directory.
     pub url: Option<Secret>,
     /// A file that holds the URL, instead.
     pub url_file: Option<PathBuf>,
+    /// The URLs of streaming replicas of that database, which answer lists and searches.
+    pub replicas: Vec<Secret>,
+    /// A file that holds these, one in each line, instead.
+    pub replicas_file: Option<PathBuf>,
+    /// Seconds that a replica may be behind and still be asked. What somebody wrote they always see.
+    pub max_lag_seconds: u32,
 }
 
 /// What works on media in this process.
@@ -169,6 +175,12 @@ impl Default for Config {
     }
 }
 
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: None, url_file: None, replicas: Vec::new(), replicas_file: None, max_lag_seconds: 10 }
+    }
+}
+
 impl Default for Accounts {
     fn default() -> Self {
         Self {
@@ -227,10 +239,21 @@ impl Config {
             (None, Some(file)) => Secret::read(file, "database.url_file")?,
             (None, None) => return Ok(None),
         };
-        if !url.reveal().starts_with("postgres://") && !url.reveal().starts_with("postgresql://") {
-            return wrong("database.url", "must begin with postgres://");
-        }
+        check_postgres("database.url", &url)?;
         Ok(Some(url))
+    }
+
+    /// The URLs of the replicas of PostgreSQL.
+    ///
+    /// # Errors
+    /// `configuration` when the file cannot be read, or they are no such URLs.
+    pub fn replica_urls(&self) -> Result<Vec<Secret>> {
+        let urls = match &self.database.replicas_file {
+            Some(file) => Secret::read_lines(file, "database.replicas_file")?,
+            None => self.database.replicas.clone(),
+        };
+        urls.iter().try_for_each(|url| check_postgres("database.replicas", url))?;
+        Ok(urls)
     }
 
     /// The store called `default`.

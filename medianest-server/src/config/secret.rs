@@ -23,6 +23,15 @@ impl Secret {
         if text.is_empty() { Err(wrong("names an empty file")) } else { Ok(Self(text.to_owned())) }
     }
 
+    /// As [`read`](Self::read), one secret in each line.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_lines(path: &Path, key: &'static str) -> Result<Vec<Self>> {
+        let text = Self::read(path, key)?;
+        Ok(text.0.lines().filter(|line| !line.is_empty()).map(|line| Self(line.to_owned())).collect())
+    }
+
     /// The secret itself.
     pub fn reveal(&self) -> &str {
         &self.0

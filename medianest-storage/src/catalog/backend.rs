@@ -3,9 +3,10 @@ use crate::sql::Conn;
 use async_trait::async_trait;
 use futures::{FutureExt, future::BoxFuture};
 use medianest_core::{
-    Result, Timestamp,
+    Principal, Result, TenantId, Timestamp,
     catalog::{Catalog, sealed::Sealed},
 };
+use std::sync::Arc;
 
 /// A command: data, and what to do with it. It may be run again as a whole when it lost a race.
 pub(crate) type Command<A, T> = for<'a, 'c> fn(&'a mut Conn<'c>, &'a A) -> BoxFuture<'a, Result<T>>;
@@ -19,11 +20,29 @@ pub(crate) trait Backend: std::fmt::Debug + Send + Sync + 'static {
         A: Send + Sync + 'static,
         T: Send + 'static;
 
+    /// As [`read`](Self::read), but in a view of a caller also by a replica that has reached what the
+    /// caller wrote through such views, and the last [`write_rights`](Self::write_rights).
+    async fn read_replica<A, T>(&self, args: A, command: Command<A, T>) -> Result<T>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static;
+
     /// Runs a command that writes: as a whole or not at all, also when the caller goes away.
     async fn write<A, T>(&self, args: A, command: Command<A, T>) -> Result<T>
     where
         A: Send + Sync + 'static,
         T: Send + 'static;
+
+    /// As [`write`](Self::write), for a command that changes what anybody in the tenant may see.
+    async fn write_rights<A, T>(&self, tenant: TenantId, args: A, command: Command<A, T>) -> Result<T>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static;
+
+    /// A view for one caller; None where there are no replicas.
+    fn for_caller(&self, principal: &Principal) -> Option<Self>
+    where
+        Self: Sized;
 
     /// Ends all connections once what is under way is done.
     async fn close(&self);
@@ -46,12 +65,33 @@ impl<B: Backend> SqlCatalog<B> {
         self.backend.read(args, command).await
     }
 
+    pub(crate) async fn read_replica<A, T>(&self, args: A, command: Command<A, T>) -> Result<T>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.backend.read_replica(args, command).await
+    }
+
     pub(crate) async fn write<A, T>(&self, args: A, command: Command<A, T>) -> Result<T>
     where
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
         self.backend.write(args, command).await
+    }
+
+    pub(crate) async fn write_rights<A, T>(
+        &self,
+        tenant: TenantId,
+        args: A,
+        command: Command<A, T>,
+    ) -> Result<T>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.backend.write_rights(tenant, args, command).await
     }
 }
 
@@ -65,6 +105,11 @@ impl<B: Backend> Catalog for SqlCatalog<B> {
 
     async fn check(&self) -> Result<Timestamp> {
         self.read((), |c, ()| migrate::check(c).boxed()).await
+    }
+
+    fn for_caller(&self, principal: &Principal) -> Option<Arc<dyn Catalog>> {
+        let backend = self.backend.for_caller(principal)?;
+        Some(Arc::new(Self { backend }))
     }
 
     async fn close(&self) {

@@ -23,7 +23,7 @@ macro_rules! migrations {
 }
 
 /// Append-only: what was released is never edited.
-const MIGRATIONS: &[Migration] = migrations![1 "0001_initial", 2 "0002_taken_at_set"];
+const MIGRATIONS: &[Migration] = migrations![1 "0001_initial", 2 "0002_taken_at_set", 3 "0003_reached"];
 
 impl Migration {
     fn script(&self) -> crate::sql::Sql {

@@ -1,20 +1,28 @@
 //! PostgreSQL: a bounded pool, each command a transaction that is run again when it lost a race.
 
 mod bus;
+mod options;
 mod pool;
+mod replicas;
 
 pub use bus::PostgresBus;
+pub use options::PostgresOptions;
 
 use crate::{
     catalog::{Backend, Command, SqlCatalog, attach},
     sql::{Conn, error::from_sqlx, unavailable},
 };
 use async_trait::async_trait;
-use medianest_core::{Asset, AssetId, Error, Result, Retry, Visibility};
+use futures::FutureExt;
+use medianest_core::{Asset, AssetId, Error, Principal, Result, Retry, TenantId, Visibility};
+use replicas::{EVERYBODY, Need, Replicas, record};
 use sqlx::{Connection, PgConnection, PgPool, Postgres as Driver, pool::PoolConnection};
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 use uuid::Uuid;
 
@@ -28,10 +36,18 @@ pub type PostgresCatalog = SqlCatalog<Postgres>;
 /// How commands reach a PostgreSQL database; see [`PostgresCatalog`].
 #[derive(Debug)]
 pub struct Postgres {
+    servers: Arc<Servers>,
+    /// In a view of a caller.
+    caller: Option<(TenantId, String)>,
+}
+
+#[derive(Debug)]
+struct Servers {
     pool: PgPool,
     /// The pool is the host's: closing it is not for us.
     guest: bool,
     closed: AtomicBool,
+    replicas: Option<Replicas>,
 }
 
 impl SqlCatalog<Postgres> {
@@ -42,19 +58,34 @@ impl SqlCatalog<Postgres> {
     /// # Errors
     /// `invalid_database_url`; `Unavailable` when nobody answers.
     pub async fn connect(url: &str) -> Result<Self> {
-        let pool = pool::connect(url).await?;
-        Ok(Self { backend: Postgres { pool, guest: false, closed: AtomicBool::new(false) } })
+        Self::connect_with(url, &PostgresOptions::default()).await
+    }
+
+    /// As [`connect`](Self::connect), with replicas. These need not be there yet, and may go and come
+    /// back: nobody who calls learns of it. All processes that share a database are to have the same
+    /// replicas, or none: who has none does not note what its callers write.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn connect_with(url: &str, options: &PostgresOptions) -> Result<Self> {
+        let replicas = Replicas::of(options)?;
+        Ok(Self::new(pool::connect(url).await?, false, replicas))
     }
 
     /// Uses the pool of the host's program, with its limits and timeouts; migrates nothing. Closing the
     /// catalog leaves the pool open.
     pub fn from_pool(pool: PgPool) -> Self {
-        Self { backend: Postgres { pool, guest: true, closed: AtomicBool::new(false) } }
+        Self::new(pool, true, None)
+    }
+
+    fn new(pool: PgPool, guest: bool, replicas: Option<Replicas>) -> Self {
+        let servers = Servers { pool, guest, closed: AtomicBool::new(false), replicas };
+        Self { backend: Postgres { servers: Arc::new(servers), caller: None } }
     }
 
     /// The pool, for a [`PostgresBus`] beside the catalog.
     pub fn pool(&self) -> &PgPool {
-        &self.backend.pool
+        &self.backend.servers.pool
     }
 
     /// [`AssetCatalog::attach`](medianest_core::catalog::AssetCatalog::attach) within the host's own
@@ -73,7 +104,7 @@ impl SqlCatalog<Postgres> {
     }
 }
 
-impl Postgres {
+impl Servers {
     /// A connection; with `asked`, one that has just answered: after one was lost, those that lie idle
     /// are lost too.
     async fn acquire(&self, asked: bool) -> Result<PoolConnection<Driver>> {
@@ -103,6 +134,32 @@ impl Postgres {
                 let _ = transaction.rollback().await;
                 Err(Failed::before(error))
             }
+        }
+    }
+
+    /// Runs what may be run twice, without a transaction.
+    async fn read<A, T>(&self, args: &A, command: Command<A, T>) -> Result<T> {
+        let mut attempt = 0;
+        loop {
+            let mut connection = self.acquire(attempt > 0).await?;
+            match command(&mut Conn::Postgres(&mut connection), args).await.map_err(Failed::before) {
+                Err(failed) if failed.again && attempt + 1 < ATTEMPTS => {}
+                result => return result.map_err(|failed| failed.error),
+            }
+            back_off(attempt).await;
+            attempt += 1;
+        }
+    }
+
+    async fn write<A, T>(&self, args: &A, command: Command<A, T>) -> Result<T> {
+        let mut attempt = 0;
+        loop {
+            match self.attempt(args, command, attempt > 0).await {
+                Err(failed) if failed.again && attempt + 1 < ATTEMPTS => {}
+                result => return result.map_err(|failed| failed.error),
+            }
+            back_off(attempt).await;
+            attempt += 1;
         }
     }
 }
@@ -142,16 +199,23 @@ impl Backend for Postgres {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let mut attempt = 0;
-        loop {
-            let mut connection = self.acquire(attempt > 0).await?;
-            match command(&mut Conn::Postgres(&mut connection), &args).await.map_err(Failed::before) {
-                Err(failed) if failed.again && attempt + 1 < ATTEMPTS => {}
-                result => return result.map_err(|failed| failed.error),
+        self.servers.read(&args, command).await
+    }
+
+    async fn read_replica<A, T>(&self, args: A, command: Command<A, T>) -> Result<T>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        if let (Some(replicas), Some(caller)) = (&self.servers.replicas, &self.caller) {
+            let asked = Instant::now();
+            let need =
+                self.servers.read(caller, |c, (tenant, subject)| Need::of(c, *tenant, subject).boxed());
+            if let Some(answer) = replicas.read(need.await?, asked, &args, command).await {
+                return answer;
             }
-            back_off(attempt).await;
-            attempt += 1;
         }
+        self.servers.read(&args, command).await
     }
 
     async fn write<A, T>(&self, args: A, command: Command<A, T>) -> Result<T>
@@ -159,21 +223,43 @@ impl Backend for Postgres {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let mut attempt = 0;
-        loop {
-            match self.attempt(&args, command, attempt > 0).await {
-                Err(failed) if failed.again && attempt + 1 < ATTEMPTS => {}
-                result => return result.map_err(|failed| failed.error),
-            }
-            back_off(attempt).await;
-            attempt += 1;
-        }
+        let done = self.servers.write(&args, command).await?;
+        self.note(self.caller.clone()).await?;
+        Ok(done)
+    }
+
+    async fn write_rights<A, T>(&self, tenant: TenantId, args: A, command: Command<A, T>) -> Result<T>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let done = self.servers.write(&args, command).await?;
+        self.note(Some((tenant, EVERYBODY.to_owned()))).await?;
+        Ok(done)
+    }
+
+    fn for_caller(&self, principal: &Principal) -> Option<Self> {
+        self.servers.replicas.as_ref()?;
+        let caller = Some((principal.tenant, principal.subject.clone()));
+        Some(Self { servers: Arc::clone(&self.servers), caller })
     }
 
     async fn close(&self) {
-        self.closed.store(true, Ordering::Release);
-        if !self.guest {
-            self.pool.close().await;
+        self.servers.closed.store(true, Ordering::Release);
+        if let Some(replicas) = &self.servers.replicas {
+            replicas.close().await;
         }
+        if !self.servers.guest {
+            self.servers.pool.close().await;
+        }
+    }
+}
+
+impl Postgres {
+    /// Notes what was written, where there are replicas that may not have it yet. A write is answered
+    /// only after that: when it fails, whether it happened nobody knows.
+    async fn note(&self, whose: Option<(TenantId, String)>) -> Result<()> {
+        let (Some(_), Some(whose)) = (&self.servers.replicas, whose) else { return Ok(()) };
+        self.servers.read(&whose, |c, (tenant, subject)| record(c, *tenant, subject).boxed()).await
     }
 }

@@ -12,12 +12,21 @@ const CONNECTIONS: u32 = 10;
 const FRESH: Duration = Duration::from_secs(1);
 
 pub(super) async fn connect(url: &str) -> Result<PgPool> {
+    pool().connect_with(options(url)?).await.map_err(from_sqlx)
+}
+
+/// As [`connect`], when somebody asks for a connection.
+pub(super) fn lazy(url: &str) -> Result<PgPool> {
+    Ok(pool().connect_lazy_with(options(url)?))
+}
+
+fn options(url: &str) -> Result<PgConnectOptions> {
     let invalid = || Error::invalid("invalid_database_url", "not a postgres:// URL");
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         return Err(invalid());
     }
     let options = PgConnectOptions::from_str(url).map_err(|source| invalid().caused_by(source))?;
-    let options = options
+    Ok(options
         .application_name("medianest")
         .statement_cache_capacity(256)
         .options([
@@ -25,7 +34,10 @@ pub(super) async fn connect(url: &str) -> Result<PgPool> {
             ("lock_timeout", "10s"),
             ("idle_in_transaction_session_timeout", "60s"),
         ])
-        .disable_statement_logging();
+        .disable_statement_logging())
+}
+
+fn pool() -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(Duration::from_secs(5))
@@ -39,7 +51,4 @@ pub(super) async fn connect(url: &str) -> Result<PgPool> {
             }
             .boxed()
         })
-        .connect_with(options)
-        .await
-        .map_err(from_sqlx)
 }

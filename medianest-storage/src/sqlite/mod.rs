@@ -8,7 +8,7 @@ use crate::{
     sql::{Conn, error::from_sqlx, unavailable},
 };
 use async_trait::async_trait;
-use medianest_core::{Error, Result};
+use medianest_core::{Error, Principal, Result, TenantId};
 use readers::Readers;
 use sqlx::{
     ConnectOptions, SqliteConnection,
@@ -119,12 +119,32 @@ impl Backend for Sqlite {
         command(&mut Conn::Sqlite(connection), &args).await
     }
 
+    async fn read_replica<A, T>(&self, args: A, command: Command<A, T>) -> Result<T>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.read(args, command).await
+    }
+
     async fn write<A, T>(&self, args: A, command: Command<A, T>) -> Result<T>
     where
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
         self.writer.run(args, command).await
+    }
+
+    async fn write_rights<A, T>(&self, _: TenantId, args: A, command: Command<A, T>) -> Result<T>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.write(args, command).await
+    }
+
+    fn for_caller(&self, _: &Principal) -> Option<Self> {
+        None
     }
 
     async fn close(&self) {

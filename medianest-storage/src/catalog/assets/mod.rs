@@ -42,7 +42,7 @@ impl<B: Backend> AssetCatalog for SqlCatalog<B> {
 
     async fn list_libraries(&self, visible: &Visibility, page: &PageRequest) -> Result<Page<Library>> {
         let args = (visible.clone(), page.clone());
-        self.read(args, |c, (visible, page)| library::list(c, visible, page).boxed()).await
+        self.read_replica(args, |c, (visible, page)| library::list(c, visible, page).boxed()).await
     }
 
     async fn rename_library(
@@ -61,7 +61,7 @@ impl<B: Backend> AssetCatalog for SqlCatalog<B> {
     }
 
     async fn delete_library(&self, tenant: TenantId, id: LibraryId, event: NewEvent) -> Result<()> {
-        self.write((tenant, id, event), |c, (tenant, id, event)| {
+        self.write_rights(tenant, (tenant, id, event), |c, (tenant, id, event)| {
             library::delete(c, *tenant, *id, event).boxed()
         })
         .await
@@ -93,7 +93,7 @@ impl<B: Backend> AssetCatalog for SqlCatalog<B> {
         event: NewEvent,
     ) -> Result<Member> {
         let args = (tenant, id, subject.to_owned(), role, event);
-        self.write(args, |c, (tenant, id, subject, role, event)| {
+        self.write_rights(tenant, args, |c, (tenant, id, subject, role, event)| {
             member::put(c, *tenant, *id, subject, *role, event).boxed()
         })
         .await
@@ -106,7 +106,8 @@ impl<B: Backend> AssetCatalog for SqlCatalog<B> {
         subject: &str,
         event: NewEvent,
     ) -> Result<()> {
-        self.write((tenant, id, subject.to_owned(), event), |c, (tenant, id, subject, event)| {
+        let args = (tenant, id, subject.to_owned(), event);
+        self.write_rights(tenant, args, |c, (tenant, id, subject, event)| {
             member::remove(c, *tenant, *id, subject, event).boxed()
         })
         .await
@@ -186,7 +187,7 @@ impl<B: Backend> AssetCatalog for SqlCatalog<B> {
         query: &AssetQuery,
         page: &PageRequest,
     ) -> Result<Page<Asset>> {
-        self.read((visible.clone(), query.clone(), page.clone()), |c, (visible, query, page)| {
+        self.read_replica((visible.clone(), query.clone(), page.clone()), |c, (visible, query, page)| {
             list::list(c, visible, query, page).boxed()
         })
         .await

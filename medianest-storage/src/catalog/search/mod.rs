@@ -25,14 +25,14 @@ impl<B: Backend> SearchIndex for SqlCatalog<B> {
         query: &SearchQuery,
         page: &PageRequest,
     ) -> Result<Page<Asset>> {
-        self.read((visible.clone(), query.clone(), page.clone()), |c, (visible, query, page)| {
+        self.read_replica((visible.clone(), query.clone(), page.clone()), |c, (visible, query, page)| {
             find::search(c, visible, query, page).boxed()
         })
         .await
     }
 
     async fn suggest(&self, visible: &Visibility, prefix: &str, limit: u32) -> Result<Vec<String>> {
-        self.read((visible.clone(), prefix.to_owned(), limit), |c, (visible, prefix, limit)| {
+        self.read_replica((visible.clone(), prefix.to_owned(), limit), |c, (visible, prefix, limit)| {
             find::suggest(c, visible, prefix, *limit).boxed()
         })
         .await

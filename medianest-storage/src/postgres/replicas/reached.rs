@@ -1,0 +1,55 @@
+use crate::sql::Conn;
+use medianest_core::{Error, Result, TenantId};
+use sqlx::PgConnection;
+
+/// The subject of what everybody in a tenant must see: who may see what.
+pub(in super::super) const EVERYBODY: &str = "";
+
+/// How far a replica must have come, in bytes of the log.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Need {
+    /// Where the caller's last write is.
+    pub(super) wrote: i64,
+    /// The end of what the primary has durably.
+    pub(super) head: i64,
+}
+
+impl Need {
+    /// Asks the primary. What was noted in another life of the database lies before the present end of the
+    /// log, too.
+    pub(in super::super) async fn of(conn: &mut Conn<'_>, tenant: TenantId, subject: &str) -> Result<Self> {
+        let row = conn
+            .one(
+                "SELECT least(coalesce(max(position), 0), (pg_current_wal_insert_lsn() - '0/0')::bigint), \
+                 (pg_current_wal_flush_lsn() - '0/0')::bigint \
+                 FROM medianest_reached WHERE tenant = $1 AND subject IN ('', $2)",
+                args![tenant, subject],
+            )
+            .await?;
+        let row = row.ok_or_else(|| Error::internal("a count has no row"))?;
+        let mut columns = row.columns();
+        Ok(Self { wrote: columns.get()?, head: columns.get()? })
+    }
+}
+
+/// Notes that whoever acts as `subject` must see all that is committed by now. Notes of the same subject
+/// wait for each other, and each looks where the log ends when it is its turn.
+pub(in super::super) async fn record(conn: &mut Conn<'_>, tenant: TenantId, subject: &str) -> Result<()> {
+    conn.run(
+        "INSERT INTO medianest_reached (tenant, subject, position) \
+         VALUES ($1, $2, (pg_current_wal_insert_lsn() - '0/0')::bigint) ON CONFLICT (tenant, subject) \
+         DO UPDATE SET position = (pg_current_wal_insert_lsn() - '0/0')::bigint",
+        args![tenant, subject],
+    )
+    .await
+    .map(drop)
+}
+
+/// How far a replica has come; None for a server that is none.
+pub(super) async fn replayed(connection: &mut PgConnection) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar(
+        "SELECT CASE WHEN pg_is_in_recovery() THEN (pg_last_wal_replay_lsn() - '0/0')::bigint END",
+    )
+    .fetch_one(connection)
+    .await
+}

@@ -1,0 +1,252 @@
+use std::{
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+const USER: &str = "medianest";
+
+/// A PostgreSQL server, listening on a Unix socket in a temporary folder of its own; gone with this value,
+/// and when the process dies by whatever means.
+#[derive(Debug)]
+pub struct Server {
+    bin: PathBuf,
+    folder: PathBuf,
+    /// Its standard input closes with this value: then it stops the server and removes the folder.
+    _watcher: Child,
+}
+
+impl Server {
+    /// A server with the empty database `postgres`.
+    ///
+    /// # Panics
+    /// When there is no PostgreSQL 15 or newer on this machine, or it does not start.
+    pub fn start() -> Self {
+        let server = Self::prepare();
+        // A linguistic collation, as most servers have it: what relies on byte order must say so.
+        run(as_postgres(&server.program("initdb"))
+            .arg("-D")
+            .arg(server.data())
+            .args(["-U", USER, "--auth=trust", "-E", "UTF8", "--no-sync", "--locale=C.UTF-8"])
+            .args(["--locale-provider=icu", "--icu-locale=en-US"]));
+        server.start_again();
+        server
+    }
+
+    /// A streaming replica of this server, which has all that is there by now.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub fn replica(&self) -> Self {
+        let replica = Self::prepare();
+        run(as_postgres(&self.program("pg_basebackup"))
+            .args(["-U", USER, "-R", "-X", "stream", "-c", "fast", "--no-sync", "-h"])
+            .arg(&self.folder)
+            .arg("-D")
+            .arg(replica.data()));
+        replica.start_again();
+        replica
+    }
+
+    /// The URL of one of its databases: over the Unix socket, without password.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://{USER}@localhost/{database}?host={}", self.folder.display())
+    }
+
+    /// The folder that its socket is in.
+    pub fn socket(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Stops it as a crash does, without a word to anybody.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn kill(&self) {
+        run(self.control().args(["-m", "immediate", "-w", "-t", "60", "stop"]));
+    }
+
+    /// Starts it again, with all that it had.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_again(&self) {
+        let options = format!(
+            "-k {} -c listen_addresses='' -c unix_socket_permissions=0777 -c fsync=off \
+             -c full_page_writes=off -c max_connections=300 -c shared_buffers=32MB -c autovacuum=off \
+             -c wal_retrieve_retry_interval=100ms",
+            self.folder.display()
+        );
+        run(self
+            .control()
+            .arg("-l")
+            .arg(self.folder.join("log"))
+            .args(["-o", &options, "-w", "-t", "60", "start"]));
+    }
+
+    /// Makes a replica the primary.
+    ///
+    /// # Panics
+    /// When it is none.
+    pub fn promote(&self) {
+        run(self.control().args(["-w", "-t", "60", "promote"]));
+    }
+
+    /// Waits until this replica has all that its primary has by now, and lets it replay nothing more: what
+    /// is missing in an answer then shows that it came from here.
+    ///
+    /// # Panics
+    /// When it does not come so far.
+    pub fn hold(&self, primary: &Self) {
+        let head = primary.ask("SELECT pg_current_wal_flush_lsn()");
+        self.wait_for(&format!("SELECT pg_last_wal_replay_lsn() >= '{head}'"));
+        self.sql("SELECT pg_wal_replay_pause()");
+        self.wait_for("SELECT pg_get_wal_replay_pause_state() = 'paused'");
+    }
+
+    /// Lets a replica replay again.
+    ///
+    /// # Panics
+    /// When it is none.
+    pub fn let_go(&self) {
+        self.sql("SELECT pg_wal_replay_resume()");
+    }
+
+    fn wait_for(&self, condition: &str) {
+        let begun = Instant::now();
+        while self.ask(condition) != "t" {
+            assert!(begun.elapsed() < Duration::from_secs(120), "never: {condition}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Runs a statement in the database `postgres`.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn sql(&self, statement: &str) {
+        self.ask(statement);
+    }
+
+    /// What a query of one value answers in the database `postgres`.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn ask(&self, query: &str) -> String {
+        let said = run(Command::new(self.program("psql"))
+            .args(["-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-U", USER, "-d", "postgres", "-h"])
+            .arg(&self.folder)
+            .args(["-c", query]));
+        said.trim_end().to_owned()
+    }
+
+    /// What it has logged.
+    ///
+    /// # Panics
+    /// When that cannot be read.
+    pub fn log(&self) -> String {
+        let log = std::fs::read(self.folder.join("log")).expect("the log of PostgreSQL can be read");
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
+    pub(super) fn program(&self, name: &str) -> PathBuf {
+        self.bin.join(name)
+    }
+
+    fn prepare() -> Self {
+        let bin = bin().unwrap_or_else(|| {
+            panic!("tests need PostgreSQL 15 or newer: run script/setup, or put its initdb on the PATH")
+        });
+        let folder = tempfile::Builder::new()
+            .prefix("medianest-pg-")
+            .tempdir()
+            .expect("a temporary folder can be made")
+            .keep();
+        if is_root() {
+            run(Command::new("chown").arg("postgres").arg(&folder));
+        }
+        Self { _watcher: watch(&bin, &folder, &folder.join("data")), folder, bin }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    fn control(&self) -> Command {
+        let mut command = as_postgres(&self.program("pg_ctl"));
+        command.arg("-D").arg(self.data());
+        command
+    }
+}
+
+/// Waits in a group of its own, so that no signal to the test's group stops it, until this process
+/// is gone.
+fn watch(bin: &Path, folder: &Path, data: &Path) -> Child {
+    let become_postgres = if is_root() { "runuser -u postgres -- " } else { "" };
+    let script = format!(
+        "trap '' INT TERM HUP; read _; {become_postgres}\"$1\"/pg_ctl -D \"$3\" -m immediate -w stop; rm -rf \"$2\""
+    );
+    Command::new("sh")
+        .args(["-c", &script, "watcher"])
+        .args([bin, folder, data])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .expect("sh can be started")
+}
+
+/// `initdb` and `postgres` refuse to run as root.
+fn as_postgres(program: &Path) -> Command {
+    if !is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("runuser");
+    command.args(["-u", "postgres", "--"]).arg(program).current_dir("/");
+    command
+}
+
+fn is_root() -> bool {
+    static ROOT: OnceLock<bool> = OnceLock::new();
+    *ROOT.get_or_init(|| {
+        Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+    })
+}
+
+/// The folder with the newest server's programs.
+fn bin() -> Option<PathBuf> {
+    let version = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
+    let debian = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| version(path).is_some_and(|version| version >= 15))
+        .max_by_key(version)
+        .map(|path| path.join("bin"));
+    let configured = || {
+        let output = Command::new("pg_config").arg("--bindir").output().ok()?;
+        Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()))
+    };
+    let on_path =
+        || std::env::split_paths(&std::env::var_os("PATH")?).find(|dir| dir.join("initdb").is_file());
+    [debian, configured(), on_path()].into_iter().flatten().find(|bin| bin.join("initdb").is_file())
+}
+
+/// What a program said. Output goes to a file: a pipe would stay open in the server that `pg_ctl` leaves
+/// behind.
+fn run(command: &mut Command) -> String {
+    let log = tempfile::NamedTempFile::new().expect("a temporary file can be made");
+    let writer = || Stdio::from(log.reopen().expect("a temporary file can be opened"));
+    let status = command.stdin(Stdio::null()).stdout(writer()).stderr(writer()).status();
+    let said = || std::fs::read_to_string(log.path()).unwrap_or_default();
+    assert!(
+        status.as_ref().is_ok_and(std::process::ExitStatus::success),
+        "{command:?} failed with {status:?}: {}\nrun script/setup if something is missing",
+        said()
+    );
+    said()
+}

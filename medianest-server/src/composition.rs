@@ -123,6 +123,7 @@ async fn rows(config: &Config, migrate: Migrate, clock: &Arc<dyn Clock>) -> Resu
         });
     };
     let mut options = PostgresOptions::default();
+    options.max_connections = config.database.max_connections;
     options.replicas = config.replica_urls()?.iter().map(|url| url.reveal().to_owned()).collect();
     options.max_lag = Duration::from_secs(config.database.max_lag_seconds.into());
     let catalog = Arc::new(PostgresCatalog::connect_with(url.reveal(), &options).await?);

@@ -16,6 +16,7 @@ pub(super) fn run(config: &Config, command: &Command) -> Result<()> {
         Command::Show => output::json(config),
         Command::Check => {
             config.database_url()?;
+            config.replica_urls()?;
             config.first_admin_password()?;
             let store = config.store();
             store.secret_key()?;

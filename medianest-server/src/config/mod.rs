@@ -63,6 +63,8 @@ pub struct Database {
     pub url: Option<Secret>,
     /// A file that holds the URL, instead.
     pub url_file: Option<PathBuf>,
+    /// Connections that this process has to each server of PostgreSQL, at most.
+    pub max_connections: u32,
     /// The URLs of streaming replicas of that database, which answer lists and searches.
     pub replicas: Vec<Secret>,
     /// A file that holds these, one in each line, instead.
@@ -177,7 +179,14 @@ impl Default for Config {
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: None, url_file: None, replicas: Vec::new(), replicas_file: None, max_lag_seconds: 10 }
+        Self {
+            url: None,
+            url_file: None,
+            max_connections: 10,
+            replicas: Vec::new(),
+            replicas_file: None,
+            max_lag_seconds: 10,
+        }
     }
 }
 

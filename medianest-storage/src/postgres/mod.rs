@@ -1,6 +1,7 @@
 //! PostgreSQL: a bounded pool, each command a transaction that is run again when it lost a race.
 
 mod bus;
+mod hosts;
 mod options;
 mod pool;
 mod replicas;
@@ -15,6 +16,7 @@ use crate::{
 use async_trait::async_trait;
 use futures::FutureExt;
 use medianest_core::{Asset, AssetId, Error, Principal, Result, Retry, TenantId, Visibility};
+use pool::{Primary, is_replica};
 use replicas::{EVERYBODY, Need, Replicas, record};
 use sqlx::{Connection, PgConnection, PgPool, Postgres as Driver, pool::PoolConnection};
 use std::{
@@ -43,7 +45,7 @@ pub struct Postgres {
 
 #[derive(Debug)]
 struct Servers {
-    pool: PgPool,
+    primary: Primary,
     /// The pool is the host's: closing it is not for us.
     guest: bool,
     closed: AtomicBool,
@@ -54,6 +56,9 @@ impl SqlCatalog<Postgres> {
     /// Connects to `postgres://user@host/database`, with a pool of ten connections, a timeout of 30
     /// seconds for statements and of 10 for locks. Migrates nothing: see
     /// [`Catalog::migrate`](medianest_core::catalog::Catalog::migrate).
+    ///
+    /// With several hosts (`postgres://user@one:5432,two:5432/database`), whichever of them is the primary
+    /// is used, and looked for again when it is away.
     ///
     /// # Errors
     /// `invalid_database_url`; `Unavailable` when nobody answers.
@@ -69,23 +74,23 @@ impl SqlCatalog<Postgres> {
     /// As [`connect`](Self::connect).
     pub async fn connect_with(url: &str, options: &PostgresOptions) -> Result<Self> {
         let replicas = Replicas::of(options)?;
-        Ok(Self::new(pool::connect(url).await?, false, replicas))
+        Ok(Self::new(Primary::connect(url, options).await?, false, replicas))
     }
 
     /// Uses the pool of the host's program, with its limits and timeouts; migrates nothing. Closing the
     /// catalog leaves the pool open.
     pub fn from_pool(pool: PgPool) -> Self {
-        Self::new(pool, true, None)
+        Self::new(Primary::from_pool(pool), true, None)
     }
 
-    fn new(pool: PgPool, guest: bool, replicas: Option<Replicas>) -> Self {
-        let servers = Servers { pool, guest, closed: AtomicBool::new(false), replicas };
+    fn new(primary: Primary, guest: bool, replicas: Option<Replicas>) -> Self {
+        let servers = Servers { primary, guest, closed: AtomicBool::new(false), replicas };
         Self { backend: Postgres { servers: Arc::new(servers), caller: None } }
     }
 
     /// The pool, for a [`PostgresBus`] beside the catalog.
     pub fn pool(&self) -> &PgPool {
-        &self.backend.servers.pool
+        self.backend.servers.primary.pool()
     }
 
     /// [`AssetCatalog::attach`](medianest_core::catalog::AssetCatalog::attach) within the host's own
@@ -105,15 +110,15 @@ impl SqlCatalog<Postgres> {
 }
 
 impl Servers {
-    /// A connection; with `asked`, one that has just answered: after one was lost, those that lie idle
-    /// are lost too.
+    /// A connection; with `asked`, one to a primary that has just answered: after one was lost, those that
+    /// lie idle are lost too, or go to what was the primary.
     async fn acquire(&self, asked: bool) -> Result<PoolConnection<Driver>> {
-        for _ in 0..=self.pool.options().get_max_connections() {
+        for _ in 0..=self.primary.pool().options().get_max_connections() {
             if self.closed.load(Ordering::Acquire) {
                 break;
             }
-            let mut connection = self.pool.acquire().await.map_err(from_sqlx)?;
-            if !asked || connection.ping().await.is_ok() {
+            let mut connection = self.primary.acquire().await?;
+            if !asked || matches!(is_replica(&mut connection).await, Ok(false)) {
                 return Ok(connection);
             }
             connection.close_on_drop();
@@ -250,7 +255,7 @@ impl Backend for Postgres {
             replicas.close().await;
         }
         if !self.servers.guest {
-            self.servers.pool.close().await;
+            self.servers.primary.pool().close().await;
         }
     }
 }

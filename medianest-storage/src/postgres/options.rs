@@ -4,6 +4,8 @@ use std::time::Duration;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct PostgresOptions {
+    /// Connections to each server at the same time; whoever finds none free waits, for five seconds at most.
+    pub max_connections: u32,
     /// The URLs of streaming replicas, which answer lists and searches.
     pub replicas: Vec<String>,
     /// How far behind the primary a replica may be that is asked.
@@ -12,7 +14,7 @@ pub struct PostgresOptions {
 
 impl Default for PostgresOptions {
     fn default() -> Self {
-        Self { replicas: Vec::new(), max_lag: Duration::from_secs(10) }
+        Self { max_connections: 10, replicas: Vec::new(), max_lag: Duration::from_secs(10) }
     }
 }
 
@@ -20,6 +22,7 @@ impl Default for PostgresOptions {
 impl std::fmt::Debug for PostgresOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PostgresOptions")
+            .field("max_connections", &self.max_connections)
             .field("replicas", &self.replicas.len())
             .field("max_lag", &self.max_lag)
             .finish_non_exhaustive()

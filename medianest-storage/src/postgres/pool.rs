@@ -1,32 +1,138 @@
+use super::{PostgresOptions, hosts};
 use crate::sql::error::from_sqlx;
 use futures::FutureExt;
-use medianest_core::{Error, Result};
+use medianest_core::Result;
 use sqlx::{
-    ConnectOptions, Connection, PgPool,
+    ConnectOptions, Connection, PgPool, Postgres,
+    pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use std::{str::FromStr, time::Duration};
+use std::time::{Duration, Instant};
+use tokio::{
+    sync::Mutex,
+    time::{sleep, timeout},
+};
 
-const CONNECTIONS: u32 = 10;
 /// A connection that was used a moment ago is taken for alive; others are asked.
 const FRESH: Duration = Duration::from_secs(1);
+/// Who waits longer for a connection looks whether another host has become the primary.
+const UNTROUBLED: Duration = Duration::from_millis(500);
+/// In this time a host says what it is, or it is away.
+const PATIENCE: Duration = Duration::from_secs(2);
 
-pub(super) async fn connect(url: &str) -> Result<PgPool> {
-    pool().connect_with(options(url)?).await.map_err(from_sqlx)
+/// The pool of the primary, wherever that is.
+#[derive(Debug)]
+pub(super) struct Primary {
+    pool: PgPool,
+    /// Where it may be; empty for a pool of the host's program.
+    hosts: Vec<PgConnectOptions>,
+    /// When somebody last looked for it, and whether it was found.
+    looked: Mutex<Option<(Instant, bool)>>,
 }
 
-/// As [`connect`], when somebody asks for a connection.
-pub(super) fn lazy(url: &str) -> Result<PgPool> {
-    Ok(pool().connect_lazy_with(options(url)?))
-}
-
-fn options(url: &str) -> Result<PgConnectOptions> {
-    let invalid = || Error::invalid("invalid_database_url", "not a postgres:// URL");
-    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-        return Err(invalid());
+impl Primary {
+    /// Connects to the first of the hosts that is not a replica.
+    ///
+    /// # Errors
+    /// `invalid_database_url`; `Unavailable`.
+    pub(super) async fn connect(url: &str, options: &PostgresOptions) -> Result<Self> {
+        let hosts: Vec<_> = hosts::parse(url)?.into_iter().map(ours).collect();
+        let first = hosts.first().cloned().unwrap_or_default();
+        let pool = bounded(options).after_connect(|connection, _| {
+            async move {
+                match is_replica(connection).await? {
+                    true => Err(sqlx::Error::protocol("the server is a replica, not the primary")),
+                    false => Ok(()),
+                }
+            }
+            .boxed()
+        });
+        let primary = Self { pool: pool.connect_lazy_with(first), hosts, looked: Mutex::new(None) };
+        primary.acquire().await?;
+        Ok(primary)
     }
-    let options = PgConnectOptions::from_str(url).map_err(|source| invalid().caused_by(source))?;
-    Ok(options
+
+    /// The pool of the host's program.
+    pub(super) fn from_pool(pool: PgPool) -> Self {
+        Self { pool, hosts: Vec::new(), looked: Mutex::new(None) }
+    }
+
+    pub(super) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// A connection, to whichever host is the primary by now.
+    pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>> {
+        let first = match self.wait().await {
+            Err(error) if self.hosts.len() > 1 && !matches!(error, sqlx::Error::PoolClosed) => error,
+            answer => return answer.map_err(from_sqlx),
+        };
+        match self.look().await {
+            true => self.wait().await.map_err(from_sqlx),
+            false => Err(from_sqlx(first)),
+        }
+    }
+
+    /// Waits for the pool. What that connects to changes meanwhile when the primary is found elsewhere.
+    async fn wait(&self) -> sqlx::Result<PoolConnection<Postgres>> {
+        let look = async {
+            while self.hosts.len() > 1 {
+                sleep(UNTROUBLED).await;
+                self.look().await;
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            connection = self.pool.acquire() => connection,
+            () = look => Err(sqlx::Error::PoolTimedOut),
+        }
+    }
+
+    /// Asks all hosts which of them is the primary; one caller does it for all.
+    async fn look(&self) -> bool {
+        let mut looked = self.looked.lock().await;
+        if let Some((at, found)) = *looked
+            && at.elapsed() < UNTROUBLED
+        {
+            return found;
+        }
+        let mut found = false;
+        for host in &self.hosts {
+            if matches!(timeout(PATIENCE, is_primary(host)).await, Ok(Ok(true))) {
+                self.pool.set_connect_options(host.clone());
+                found = true;
+                break;
+            }
+        }
+        *looked = Some((Instant::now(), found));
+        found
+    }
+}
+
+/// A pool for a replica; connects when somebody asks for a connection.
+///
+/// # Errors
+/// `invalid_database_url`.
+pub(super) fn replica(url: &str, options: &PostgresOptions) -> Result<PgPool> {
+    let hosts = hosts::parse(url)?;
+    let first = hosts.into_iter().next().unwrap_or_default();
+    Ok(bounded(options).connect_lazy_with(ours(first)))
+}
+
+/// Whether a server follows another one, and can write nothing.
+pub(super) async fn is_replica(connection: &mut sqlx::PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(connection).await
+}
+
+async fn is_primary(host: &PgConnectOptions) -> sqlx::Result<bool> {
+    let mut connection = host.connect().await?;
+    let is_replica = is_replica(&mut connection).await?;
+    connection.close().await?;
+    Ok(!is_replica)
+}
+
+fn ours(options: PgConnectOptions) -> PgConnectOptions {
+    options
         .application_name("medianest")
         .statement_cache_capacity(256)
         .options([
@@ -34,12 +140,12 @@ fn options(url: &str) -> Result<PgConnectOptions> {
             ("lock_timeout", "10s"),
             ("idle_in_transaction_session_timeout", "60s"),
         ])
-        .disable_statement_logging())
+        .disable_statement_logging()
 }
 
-fn pool() -> PgPoolOptions {
+fn bounded(options: &PostgresOptions) -> PgPoolOptions {
     PgPoolOptions::new()
-        .max_connections(CONNECTIONS)
+        .max_connections(options.max_connections)
         .acquire_timeout(Duration::from_secs(5))
         .test_before_acquire(false)
         .before_acquire(|connection, about| {

@@ -56,6 +56,8 @@ fn from_sqlstate(code: &str) -> Error {
         // Statement timeout, lock timeout.
         "57014" | "55P03" => Error::unavailable("database_busy", "the database did not answer in time"),
         "42P01" => outdated(),
+        // It follows another server by now.
+        "25006" => unavailable(),
         _ if ["08", "53", "57"].iter().any(|class| code.starts_with(class)) => unavailable(),
         _ => Error::internal("a statement failed"),
     }

@@ -40,7 +40,7 @@ impl Replicas {
     /// # Errors
     /// `invalid_database_url`.
     pub(super) fn of(options: &PostgresOptions) -> Result<Option<Self>> {
-        let all = options.replicas.iter().map(|url| Ok(Replica::new(pool::lazy(url)?)));
+        let all = options.replicas.iter().map(|url| Ok(Replica::new(pool::replica(url, options)?)));
         let all = all.collect::<Result<Vec<_>>>()?;
         let horizon = Mutex::new(Horizon::new(options.max_lag));
         Ok((!all.is_empty()).then(|| Self { all, horizon, turn: AtomicUsize::new(0) }))

@@ -6,6 +6,19 @@ use serde::de::DeserializeOwned;
 use sqlx::Row as _;
 use uuid::Uuid;
 
+macro_rules! read_native {
+    ($row:expr, $index:expr, $type:ty) => {
+        match $row {
+            // SQLite knows no types of expressions: what the statement says is what is there.
+            #[cfg(feature = "sqlite")]
+            Row::Sqlite(row) => row.try_get_unchecked::<Option<$type>, _>($index),
+            #[cfg(feature = "postgres")]
+            Row::Postgres(row) => row.try_get::<Option<$type>, _>($index),
+        }
+        .map_err(super::error::from_sqlx)
+    };
+}
+
 /// A row of either database.
 pub(crate) enum Row {
     #[cfg(feature = "sqlite")]
@@ -32,13 +45,11 @@ pub(crate) struct Columns<'r> {
     next: usize,
 }
 
-impl Columns<'_> {
+impl<'r> Columns<'r> {
     /// The next column, which is never null.
     pub(crate) fn get<T: Column>(&mut self) -> Result<T> {
         let index = self.next;
-        self.maybe()?.ok_or_else(|| {
-            medianest_core::Error::internal("a column is null that must not be").with("column", index)
-        })
+        self.maybe()?.ok_or_else(|| null(index))
     }
 
     /// The next column, which may be null.
@@ -50,24 +61,31 @@ impl Columns<'_> {
 
     /// The next column, a word that `parse` knows.
     pub(crate) fn word<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Result<T> {
-        let word: String = self.get()?;
-        parse(&word).ok_or_else(|| unknown(&word))
+        let index = self.next;
+        self.maybe_word(parse)?.ok_or_else(|| null(index))
     }
 
     /// The next column, null or a word that `parse` knows.
     pub(crate) fn maybe_word<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>> {
-        let word: Option<String> = self.maybe()?;
-        word.map(|word| parse(&word).ok_or_else(|| unknown(&word))).transpose()
+        self.text()?.map(|word| parse(word).ok_or_else(|| unknown(word))).transpose()
     }
 
     /// The next column, as JSON.
     pub(crate) fn json<T: DeserializeOwned>(&mut self) -> Result<T> {
-        from_json(&self.get::<String>()?)
+        let index = self.next;
+        self.maybe_json()?.ok_or_else(|| null(index))
     }
 
     /// The next column, null or JSON.
     pub(crate) fn maybe_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
-        self.maybe::<String>()?.map(|text| from_json(&text)).transpose()
+        self.text()?.map(from_json).transpose()
+    }
+
+    /// The next column as it lies in the row.
+    fn text(&mut self) -> Result<Option<&'r str>> {
+        let index = self.next;
+        self.next += 1;
+        read_native!(self.row, index, &'r str)
     }
 
     /// The next two columns: code and message.
@@ -75,6 +93,10 @@ impl Columns<'_> {
         let (code, message): (Option<String>, Option<String>) = (self.maybe()?, self.maybe()?);
         Ok(code.map(|code| Failure::new(code, message.unwrap_or_default())))
     }
+}
+
+fn null(index: usize) -> medianest_core::Error {
+    medianest_core::Error::internal("a column is null that must not be").with("column", index)
 }
 
 fn unknown(word: &str) -> medianest_core::Error {
@@ -96,14 +118,7 @@ macro_rules! native {
     ($($type:ty),+) => {$(
         impl Column for $type {
             fn read(row: &Row, index: usize) -> Result<Option<Self>> {
-                match row {
-                    // SQLite knows no types of expressions: what the statement says is what is there.
-                    #[cfg(feature = "sqlite")]
-                    Row::Sqlite(row) => row.try_get_unchecked::<Option<$type>, _>(index),
-                    #[cfg(feature = "postgres")]
-                    Row::Postgres(row) => row.try_get::<Option<$type>, _>(index),
-                }
-                .map_err(super::error::from_sqlx)
+                read_native!(row, index, $type)
             }
         }
     )+};

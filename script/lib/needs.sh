@@ -40,6 +40,11 @@ PROBE
 
 has_postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || has initdb; }
 
+has_redis() {
+  has redis-cli && has redis-server &&
+    [ "$(redis-server --version | sed -nE 's/.* v=([0-9]+).*/\1/p')" -ge 7 ]
+}
+
 has_node() { has node && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)'; }
 
 has_venv() { has python3 && python3 -c 'import venv, ensurepip'; }
@@ -76,6 +81,8 @@ LIBRARIES
   need test ImageMagick 'has convert-im6.q16 || has magick' imagemagick ImageMagick imagemagick imagemagick
   need test exiftool 'has exiftool' libimage-exiftool-perl perl-Image-ExifTool perl-image-exiftool exiftool
   need test 'PostgreSQL 15 or newer' has_postgres postgresql 'postgresql-server postgresql-contrib' postgresql postgresql
+  need test 'Redis 7 or newer' has_redis redis-server redis redis redis
+  need test OpenSSL 'has openssl' openssl openssl openssl openssl
   need test strace 'linux_only has strace' strace strace strace -
   need test Chromium 'has chromium || has chromium-browser || has google-chrome' chromium chromium chromium chromium
   need test 'Node.js 18 or newer' has_node nodejs nodejs nodejs node
@@ -127,6 +134,17 @@ apt_install() {
         say 'PostgreSQL is installed without a cluster: /etc/postgresql-common/createcluster.conf says so'
         as_root mkdir -p /etc/postgresql-common
         say 'create_main_cluster = false' | as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
+      fi
+      ;;
+  esac
+  # Nor must installing Redis: what this file forbids is not started. One that is there says it already.
+  local policy=/usr/sbin/policy-rc.d
+  case " $* " in
+    *' redis-server '*)
+      if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod +x "$policy"
+        trap "as_root rm -f $policy" EXIT
       fi
       ;;
   esac

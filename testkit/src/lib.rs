@@ -1,4 +1,4 @@
-//! What our tests share: [a private PostgreSQL server](postgres), [a private S3 server](s3) and
+//! What our tests share: private servers of [PostgreSQL](postgres), [Redis](redis) and [S3](s3) and
 //! [a proxy that fails as it is told](faults) (feature `s3`), [the media corpus](corpus), what is
 //! [true](truth) of its files and how [alike](picture) pictures are (feature `pictures`).
 //!
@@ -10,6 +10,8 @@ pub mod faults;
 #[cfg(feature = "pictures")]
 pub mod picture;
 pub mod postgres;
+pub mod redis;
 #[cfg(feature = "s3")]
 pub mod s3;
 pub mod truth;
+mod watched;

@@ -5,12 +5,11 @@
 //! that are too long for the name of a file are refused, a folder answers as if it were an object, and
 //! unfinished multipart uploads cannot be listed. Here they can be counted, by their files.
 
+use crate::watched::Watched;
 use std::{
-    io::{BufRead, BufReader},
     net::SocketAddr,
-    os::unix::process::CommandExt,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    path::PathBuf,
+    process::Command,
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -101,52 +100,30 @@ fn base64(bytes: &[u8]) -> String {
 struct Server {
     folder: PathBuf,
     address: SocketAddr,
-    /// Its standard input closes with this process: then it stops the server and removes the folder.
-    _watcher: Child,
+    _running: Watched,
 }
 
 impl Server {
     fn start() -> Self {
-        let program = program().unwrap_or_else(|| {
-            panic!("tests need the S3 server s3s-fs: run script/setup --test, or put it on the PATH")
-        });
+        let needed = "tests need the S3 server s3s-fs: run script/setup --test, or put it on the PATH";
+        let program = program().unwrap_or_else(|| panic!("{needed}"));
         let folder = tempfile::Builder::new()
             .prefix("medianest-s3-")
             .tempdir()
             .expect("a temporary folder can be made")
             .keep();
-        let mut watcher = watch(&program, &folder);
-        let mut lines = BufReader::new(watcher.stdout.take().expect("it was piped")).lines();
-        let address = loop {
-            let line =
-                lines.next().expect("the S3 server ended before it was ready").expect("it writes text");
-            if let Some((_, address)) = line.split_once("server is running at http://") {
-                break address.trim().parse().expect("an address");
-            }
-        };
-        // What else it has to say is read, so that it is never held up.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { folder, address, _watcher: watcher }
+        let mut command = Command::new(program);
+        command
+            .args(["--host", "127.0.0.1", "--port", "0"])
+            .args(["--access-key", ACCESS_KEY_ID, "--secret-key", SECRET_ACCESS_KEY])
+            .arg(&folder)
+            .env("RUST_LOG", "s3s_fs=info");
+        let (running, address) = Watched::start(command, &folder, needed, |line| {
+            let (_, address) = line.split_once("server is running at http://")?;
+            Some(address.trim().parse().expect("an address"))
+        });
+        Self { folder, address, _running: running }
     }
-}
-
-/// Waits in a group of its own, so that no signal to the test's group stops it, until this process
-/// is gone.
-fn watch(program: &Path, folder: &Path) -> Child {
-    let script = "trap '' INT TERM HUP; \
-                  \"$1\" --host 127.0.0.1 --port 0 --access-key \"$3\" --secret-key \"$4\" \"$2\" 2>&1 & \
-                  read _; kill -9 $!; wait; rm -rf \"$2\"";
-    Command::new("sh")
-        .args(["-c", script, "watcher"])
-        .args([program, folder])
-        .args([ACCESS_KEY_ID, SECRET_ACCESS_KEY])
-        .env("RUST_LOG", "s3s_fs=info")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .expect("sh can be started")
 }
 
 /// `script/setup --test` puts it below the cache folder.
@@ -163,6 +140,7 @@ fn program() -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::watched::tests::assert_goes_with_its_process;
     use std::{io::Read, net::TcpStream};
 
     #[test]
@@ -176,26 +154,10 @@ mod tests {
 
     #[test]
     fn the_server_goes_with_its_process() {
-        const TELL: &str = "MEDIANEST_TESTKIT_TELL_S3";
-        if let Some(file) = std::env::var_os(TELL) {
-            let bucket = bucket();
-            std::fs::write(file, format!("{}\n{}", bucket.address(), bucket.folder().display())).unwrap();
-            // The death that leaves no time to clean up.
-            std::process::abort();
-        }
-        let told = tempfile::NamedTempFile::new().unwrap();
-        Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "s3::tests::the_server_goes_with_its_process"])
-            .env(TELL, told.path())
-            .output()
-            .unwrap();
-        let told = std::fs::read_to_string(told.path()).unwrap();
-        let (address, folder) = told.split_once('\n').unwrap();
-        // The watcher removes the folder last of all.
-        while Path::new(folder).exists() {
-            std::thread::yield_now();
-        }
-        assert!(TcpStream::connect(address).is_err());
+        assert_goes_with_its_process("s3::tests::the_server_goes_with_its_process", || {
+            let server = bucket().server;
+            (server.folder.clone(), Some(server.address))
+        });
     }
 
     #[test]

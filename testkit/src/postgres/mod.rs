@@ -62,7 +62,8 @@ fn server() -> &'static Server {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{path::Path, process::Command};
+    use crate::watched::tests::assert_goes_with_its_process;
+    use std::process::Command;
 
     #[test]
     fn each_database_is_fresh_and_can_be_copied() {
@@ -81,24 +82,9 @@ mod tests {
 
     #[test]
     fn the_server_goes_with_its_process() {
-        const TELL: &str = "MEDIANEST_TESTKIT_TELL";
-        if let Some(file) = std::env::var_os(TELL) {
-            let database = database();
-            std::fs::write(file, database.url().rsplit_once("host=").unwrap().1).unwrap();
-            // The death that leaves no time to clean up.
-            std::process::abort();
-        }
-        let told = tempfile::NamedTempFile::new().unwrap();
-        Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "postgres::tests::the_server_goes_with_its_process"])
-            .env(TELL, told.path())
-            .output()
-            .unwrap();
-        let socket = std::fs::read_to_string(told.path()).unwrap();
-        assert!(!socket.is_empty());
-        // The watcher removes the folder last of all.
-        while Path::new(&socket).exists() {
-            std::thread::yield_now();
-        }
+        assert_goes_with_its_process("postgres::tests::the_server_goes_with_its_process", || {
+            drop(database());
+            (server().socket().to_owned(), None)
+        });
     }
 }

@@ -1,7 +1,7 @@
+use crate::watched::Watcher;
 use std::{
-    os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::OnceLock,
     time::{Duration, Instant},
 };
@@ -14,8 +14,8 @@ const USER: &str = "medianest";
 pub struct Server {
     bin: PathBuf,
     folder: PathBuf,
-    /// Its standard input closes with this value: then it stops the server and removes the folder.
-    _watcher: Child,
+    /// Stops the server also when it goes with this value.
+    _watcher: Watcher,
 }
 
 impl Server {
@@ -167,7 +167,10 @@ impl Server {
         if is_root() {
             run(Command::new("chown").arg("postgres").arg(&folder));
         }
-        Self { _watcher: watch(&bin, &folder, &folder.join("data")), folder, bin }
+        let become_postgres = if is_root() { "runuser -u postgres -- " } else { "" };
+        let stop = format!("{become_postgres}\"$2\"/pg_ctl -D \"$1\"/data -m immediate -w stop");
+        let watcher = Watcher::start(&folder, &stop, &[&bin.to_string_lossy()]);
+        Self { _watcher: watcher, folder, bin }
     }
 
     fn data(&self) -> PathBuf {
@@ -179,24 +182,6 @@ impl Server {
         command.arg("-D").arg(self.data());
         command
     }
-}
-
-/// Waits in a group of its own, so that no signal to the test's group stops it, until this process
-/// is gone.
-fn watch(bin: &Path, folder: &Path, data: &Path) -> Child {
-    let become_postgres = if is_root() { "runuser -u postgres -- " } else { "" };
-    let script = format!(
-        "trap '' INT TERM HUP; read _; {become_postgres}\"$1\"/pg_ctl -D \"$3\" -m immediate -w stop; rm -rf \"$2\""
-    );
-    Command::new("sh")
-        .args(["-c", &script, "watcher"])
-        .args([bin, folder, data])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .expect("sh can be started")
 }
 
 /// `initdb` and `postgres` refuse to run as root.

@@ -199,6 +199,17 @@ pub struct Fence {
     pub attempt: u32,
 }
 
+/// A job that may be claimed now, as far as it takes to hand it out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Runnable {
+    /// Its id.
+    pub id: JobId,
+    /// Higher runs earlier.
+    pub priority: i16,
+    /// Among those of the same priority, earlier runs earlier.
+    pub run_at: Timestamp,
+}
+
 /// How full a queue is.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QueueStats {

@@ -23,6 +23,7 @@ mod bus;
 pub mod catalog;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod dispatcher;
 #[cfg(feature = "engine")]
 pub mod engine;
 mod error;
@@ -38,6 +39,8 @@ mod page;
 mod presign;
 mod principal;
 mod processor;
+mod rate_limiter;
+mod recent;
 mod recipe;
 mod rendition;
 mod time;
@@ -48,6 +51,7 @@ pub use authorizer::Authorizer;
 pub use blob_store::{BlobMeta, BlobStore, BlobStoreExt, ByteStream, MemoryBlobs, blob_not_found};
 pub use bus::{EventBus, MemoryBus, Topic};
 pub use bytes;
+pub use dispatcher::{CatalogDispatcher, Dispatcher};
 #[cfg(feature = "engine")]
 pub use engine::{Engine, EngineOptions, Media, Upload};
 pub use error::{Error, ErrorKind, Failure, Result, Retry};
@@ -56,13 +60,14 @@ pub use file_name::FileName;
 pub use id::{
     AssetId, BlobId, EventId, IntentId, JobId, LibraryId, RenditionId, SessionId, TenantId, UserId,
 };
-pub use job::{Fence, Job, JobKind, JobPayload, JobState, NewJob, QueueStats};
+pub use job::{Fence, Job, JobKind, JobPayload, JobState, NewJob, QueueStats, Runnable};
 pub use limits::Limits;
 pub use media::{Camera, Captured, Facts, Location, MediaKind, MediaType, Stream, StreamKind, Tags};
 pub use page::{Page, PageRequest};
 pub use presign::{Capabilities, Presign, PresignedHeaders};
 pub use principal::{ADMIN, Action, Principal, Resource, USER, Visibility, VisibleLibraries};
 pub use processor::{ByteSource, MediaProcessor, NewPart, PartSink, RenderTask};
+pub use rate_limiter::{Allowance, MemoryLimits, Rate, RateLimiter};
 pub use recipe::{
     AudioVariant, Fingerprint, ImageFormat, ImageVariant, Recipe, Resize, ResizeMode, Variant, VariantName,
     VideoPreset, VideoVariant, WaveformVariant,

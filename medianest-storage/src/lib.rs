@@ -35,6 +35,7 @@
 //! |---|---|
 //! | `sqlite` (default) | `SqliteCatalog`: a file or memory; SQLite is compiled in |
 //! | `postgres` | `PostgresCatalog` and `PostgresBus`: PostgreSQL 15 or newer, also as a guest in your own database |
+//! | `redis` | `Redis` with `RedisSessions`, `RedisBus`, `RedisDispatcher` and `RedisLimits`: Redis 7 or newer, alone, behind Sentinels or as a Cluster |
 //! | `local` (default) | `ObjectBlobs`: bytes in local files, durably, or in memory |
 //! | `s3` | `ObjectBlobs::s3`: a bucket of Amazon S3, or of anybody who speaks the same |
 //! | `gcs` | `ObjectBlobs::gcs`: a bucket of Google Cloud Storage |
@@ -49,8 +50,12 @@ mod sql;
 mod catalog;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod wakeups;
 
 #[cfg(feature = "azure")]
 pub use blobs::AzureOptions;
@@ -60,6 +65,8 @@ pub use blobs::GcsOptions;
 pub use blobs::Patience;
 #[cfg(feature = "s3")]
 pub use blobs::S3Options;
+#[cfg(feature = "redis")]
+pub use self::redis::{Redis, RedisBus, RedisDispatcher, RedisLimits, RedisServer, RedisSessions};
 #[cfg(feature = "local")]
 pub use blobs::{Mirror, ObjectBlobs};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

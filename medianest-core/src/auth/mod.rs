@@ -13,7 +13,6 @@ mod accounts;
 mod authenticator;
 mod keys;
 mod password;
-mod recent;
 mod refresh_token;
 mod session_store;
 mod token;

@@ -1,4 +1,4 @@
-use super::recent::Recent;
+use crate::recent::Recent;
 use crate::{Clock, Result, SessionId, TenantId, Timestamp, UserId};
 use async_trait::async_trait;
 use std::{

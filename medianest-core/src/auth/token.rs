@@ -1,5 +1,5 @@
-use super::{KeySet, recent::Recent};
-use crate::{Clock, Error, ErrorKind, Result, SessionId, TenantId, UserId};
+use super::KeySet;
+use crate::{Clock, Error, ErrorKind, Result, SessionId, TenantId, UserId, recent::Recent};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, Header, Validation};
 use serde::{Deserialize, Serialize};

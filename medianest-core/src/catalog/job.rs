@@ -1,7 +1,7 @@
 use super::sealed::Sealed;
 use crate::{
     AssetState, Failure, Fence, Job, JobId, JobKind, JobState, NewEvent, NewJob, Page, PageRequest,
-    QueueStats, Result, TenantId, catalog::SettledEvents,
+    QueueStats, Result, Runnable, TenantId, catalog::SettledEvents,
 };
 use async_trait::async_trait;
 use std::time::Duration;
@@ -19,6 +19,10 @@ pub trait JobCatalog: Sealed + Send + Sync + std::fmt::Debug + 'static {
     /// With `ids`, only of these; ids of jobs that are not runnable are passed over, so that handing
     /// out an id twice is harmless. No job is ever leased to two workers at once.
     async fn claim(&self, claim: &Claim) -> Result<Vec<Job>>;
+
+    /// The first `limit` jobs of a kind that [`claim`](Self::claim) would give now, in its order; none when
+    /// the queue is paused. Takes nothing.
+    async fn runnable(&self, kind: JobKind, limit: u32) -> Result<Vec<Runnable>>;
 
     /// Extends the lease and records progress. Returns false when the job was called off: the worker
     /// stops and calls [`end_cancelled`](Self::end_cancelled).

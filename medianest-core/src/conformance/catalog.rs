@@ -101,6 +101,7 @@ macro_rules! catalog_tests {
                 a_claim_is_a_lease,
                 a_claim_gives_what_was_asked_for,
                 the_urgent_come_first,
+                what_is_runnable_is_told_in_order,
                 a_delayed_job_waits,
                 no_job_is_leased_twice,
                 a_heartbeat_extends_the_lease,

@@ -111,6 +111,29 @@ pub async fn the_urgent_come_first(store: Store) {
     assert_eq!(order, [5, 4, 1, 2, 0, 3, 6]);
 }
 
+/// As a claim would take them, which takes them then.
+pub async fn what_is_runnable_is_told_in_order(store: Store) {
+    let at = |seconds: i64| Some(Timestamp::from_secs(1_700_000_000 + seconds));
+    let jobs = [(0, 30), (5, 20), (0, 10), (i16::MIN, 0), (5, 10)].map(|(priority, seconds)| NewJob {
+        priority,
+        run_at: at(seconds),
+        ..bare(JobKind::Render)
+    });
+    let later = NewJob { run_at: Some(now() + HOUR), ..bare(JobKind::Render) };
+    store.enqueue(&jobs).await.unwrap();
+    store.enqueue(&[later, bare(JobKind::Transcode)]).await.unwrap();
+    let all = store.runnable(JobKind::Render, 10).await.unwrap();
+    let told: Vec<_> = all.iter().map(|job| (job.id, job.priority, Some(job.run_at))).collect();
+    let wanted = [4, 1, 2, 0, 3].map(|n: usize| (jobs[n].id, jobs[n].priority, jobs[n].run_at));
+    assert_eq!(told, wanted);
+    assert_eq!(store.runnable(JobKind::Render, 2).await.unwrap(), all[..2]);
+    let claimed: Vec<_> = claimed(&store, 2).await.iter().map(|job| job.id).collect();
+    assert_eq!(claimed, [all[0].id, all[1].id]);
+    assert_eq!(store.runnable(JobKind::Render, 10).await.unwrap(), all[2..]);
+    store.set_paused(JobKind::Render, true).await.unwrap();
+    assert!(store.runnable(JobKind::Render, 10).await.unwrap().is_empty());
+}
+
 /// Not before its time.
 pub async fn a_delayed_job_waits(store: Store) {
     let later = NewJob { run_at: Some(now() + HOUR), ..bare(JobKind::Render) };

@@ -8,6 +8,9 @@
 //! |---|---|---|
 //! | [`blob_store_tests!`](crate::blob_store_tests) | [`BlobStore`](crate::BlobStore) | everybody |
 //! | [`event_bus_tests!`](crate::event_bus_tests) | [`EventBus`](crate::EventBus) | everybody |
+//! | [`rate_limiter_tests!`](crate::rate_limiter_tests) | [`RateLimiter`](crate::RateLimiter) | everybody |
+//! | [`session_store_tests!`](crate::session_store_tests) | `SessionStore` (feature `auth`) | everybody |
+//! | [`session_memory_tests!`](crate::session_memory_tests) | what one should do that remembers | everybody |
 //! | [`catalog_tests!`](crate::catalog_tests) | [`Catalog`](crate::catalog::Catalog) | our own backends |
 //! | [`identity_tests!`](crate::identity_tests) | [`IdentityCatalog`](crate::catalog::IdentityCatalog) | our own backends |
 //!
@@ -48,7 +51,10 @@ mod fixture;
 pub mod identity;
 pub mod jobs;
 pub mod lifecycle;
+pub mod rate_limiter;
 pub mod search;
+#[cfg(feature = "auth")]
+pub mod session_store;
 pub mod setbacks;
 
 #[doc(hidden)]
@@ -118,4 +124,18 @@ impl Random {
 mod tests {
     crate::blob_store_tests!(memory_blobs, (crate::MemoryBlobs::new(), ()));
     crate::event_bus_tests!(memory_bus, (crate::MemoryBus::new(), ()));
+    crate::rate_limiter_tests!(memory_limits, (crate::MemoryLimits::new(100), ()));
+
+    #[cfg(feature = "auth")]
+    mod sessions {
+        crate::session_store_tests!(
+            memory,
+            (crate::auth::MemorySessions::new(100, ::std::sync::Arc::new(crate::SystemClock)), ())
+        );
+        crate::session_memory_tests!(
+            memory_remembers,
+            (crate::auth::MemorySessions::new(100, ::std::sync::Arc::new(crate::SystemClock)), ())
+        );
+        crate::session_store_tests!(catalog, (crate::auth::CatalogSessions, ()));
+    }
 }

@@ -1,7 +1,7 @@
 use super::{Delivery, Engine, EngineOptions, Inner, MembershipAuthorizer, UrlKey, UrlKeys};
 use crate::{
-    Authorizer, BlobStore, Clock, Error, EventBus, MediaProcessor, MemoryBus, Recipe, Result, SystemClock,
-    catalog::Catalog,
+    Authorizer, BlobStore, CatalogDispatcher, Clock, Dispatcher, Error, EventBus, MediaProcessor, MemoryBus,
+    Recipe, Result, SystemClock, catalog::Catalog,
 };
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ macro_rules! shared {
     )+};
 }
 
-shared!(Catalog, BlobStore, MediaProcessor, Authorizer, EventBus, Clock);
+shared!(Catalog, BlobStore, MediaProcessor, Authorizer, EventBus, Dispatcher, Clock);
 
 /// Puts an engine together; see [`Engine::builder`]. Catalog, blobs and processor are required.
 #[derive(Debug, Default)]
@@ -39,6 +39,7 @@ pub struct EngineBuilder {
     processor: Option<Arc<dyn MediaProcessor>>,
     authorizer: Option<Arc<dyn Authorizer>>,
     bus: Option<Arc<dyn EventBus>>,
+    dispatcher: Option<Arc<dyn Dispatcher>>,
     clock: Option<Arc<dyn Clock>>,
     url_keys: Vec<UrlKey>,
     recipe: Option<Recipe>,
@@ -79,6 +80,12 @@ impl EngineBuilder {
     /// What wakes up those who wait; by default only within this process.
     pub fn bus(mut self, bus: impl IntoShared<dyn EventBus>) -> Self {
         self.bus = Some(bus.into_shared());
+        self
+    }
+
+    /// What hands out jobs to workers; by default the catalog.
+    pub fn dispatcher(mut self, dispatcher: impl IntoShared<dyn Dispatcher>) -> Self {
+        self.dispatcher = Some(dispatcher.into_shared());
         self
     }
 
@@ -128,6 +135,7 @@ impl EngineBuilder {
             delivery: self.delivery,
             processor: self.processor.ok_or_else(|| missing("processor"))?,
             bus: self.bus.unwrap_or_else(|| Arc::new(MemoryBus::new())),
+            dispatcher: self.dispatcher.unwrap_or_else(|| Arc::new(CatalogDispatcher)),
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             urls: UrlKeys::new(self.url_keys),
             recipe,

@@ -40,8 +40,8 @@ pub use url::{MediaPath, MediaUrl, UrlClaims, UrlKey, UrlKeys, UrlScope};
 pub use worker::Worker;
 
 use crate::{
-    Authorizer, BlobStore, Clock, EventBus, MediaProcessor, Principal, Recipe, TenantId, Timestamp,
-    catalog::Catalog,
+    Authorizer, BlobStore, Clock, Dispatcher, EventBus, MediaProcessor, Principal, Recipe, TenantId,
+    Timestamp, catalog::Catalog,
 };
 use std::sync::Arc;
 
@@ -57,6 +57,7 @@ struct Inner {
     processor: Arc<dyn MediaProcessor>,
     authorizer: Arc<dyn Authorizer>,
     bus: Arc<dyn EventBus>,
+    dispatcher: Arc<dyn Dispatcher>,
     clock: Arc<dyn Clock>,
     urls: UrlKeys,
     recipe: Recipe,
@@ -124,6 +125,11 @@ impl Engine {
     /// What wakes up those who wait.
     pub fn bus(&self) -> &Arc<dyn EventBus> {
         &self.0.bus
+    }
+
+    /// What hands out jobs.
+    pub fn dispatcher(&self) -> &Arc<dyn Dispatcher> {
+        &self.0.dispatcher
     }
 
     /// The keys that sign URLs.

@@ -1,5 +1,5 @@
 use super::Engine;
-use crate::{JobKind, Result, Topic, catalog::Claim};
+use crate::{JobId, JobKind, Result, Topic, catalog::Claim};
 use futures::StreamExt;
 use std::{collections::BTreeMap, time::Duration};
 use tokio::task::JoinSet;
@@ -23,7 +23,7 @@ impl Worker {
             BTreeMap::from([(JobKind::Understand, cores), (JobKind::Render, cores), (JobKind::Transcode, 1)]);
         Self {
             engine,
-            name: format!("worker-{}", crate::JobId::new()),
+            name: format!("worker-{}", JobId::new()),
             concurrency,
             shutdown: CancellationToken::new(),
             grace: Duration::from_secs(10),
@@ -79,7 +79,7 @@ impl Worker {
             self.concurrency.iter().filter(|(_, jobs)| **jobs > 0).map(|(kind, _)| *kind).collect();
         while !self.shutdown.is_cancelled() {
             self.engine.housekeeping().once().await?;
-            let jobs = self.engine.catalog().claim(&self.claim(kinds.clone(), 1)).await?;
+            let jobs = self.engine.catalog().claim(&self.claim(kinds.clone(), None, 1)).await?;
             if jobs.is_empty() {
                 break;
             }
@@ -91,14 +91,8 @@ impl Worker {
         Ok(done)
     }
 
-    fn claim(&self, kinds: Vec<JobKind>, limit: usize) -> Claim {
-        Claim {
-            worker: self.name.clone(),
-            kinds,
-            ids: None,
-            limit: u32::try_from(limit).unwrap_or(u32::MAX),
-            lease: self.engine.options().lease,
-        }
+    fn claim(&self, kinds: Vec<JobKind>, ids: Option<Vec<JobId>>, limit: u32) -> Claim {
+        Claim { worker: self.name.clone(), kinds, ids, limit, lease: self.engine.options().lease }
     }
 
     async fn work(&self) {
@@ -125,7 +119,7 @@ impl Worker {
         }
     }
 
-    /// Claims what there is room for; returns whether there was anything.
+    /// Claims what there is room for; returns whether there may be more.
     async fn take_jobs(
         &self,
         running: &mut JoinSet<JobKind>,
@@ -138,10 +132,17 @@ impl Worker {
             if room == 0 || self.shutdown.is_cancelled() {
                 continue;
             }
-            match self.engine.catalog().claim(&self.claim(vec![*kind], room)).await {
+            let room = u32::try_from(room).unwrap_or(u32::MAX);
+            let ids = self.engine.dispatcher().next(*kind, room).await;
+            if ids.as_ref().is_some_and(Vec::is_empty) {
+                continue;
+            }
+            // Also when others have these: there may be more behind them.
+            any |= ids.is_some();
+            match self.engine.catalog().claim(&self.claim(vec![*kind], ids, room)).await {
                 Ok(jobs) => {
+                    any |= !jobs.is_empty();
                     for job in jobs {
-                        any = true;
                         *busy.entry(*kind).or_default() += 1;
                         let (engine, kind, hand_back) = (self.engine.clone(), *kind, hand_back.clone());
                         running.spawn(async move {

@@ -1,16 +1,9 @@
+use crate::wakeups::Wakeups;
 use futures::stream::BoxStream;
-use medianest_core::{EventBus, MemoryBus, Topic};
+use medianest_core::{EventBus, Topic};
 use sqlx::{PgPool, postgres::PgListener};
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
-    time::Duration,
-};
-use tokio::{sync::Notify, task::JoinSet};
-use uuid::Uuid;
+use std::{fmt, sync::Arc, time::Duration};
+use tokio::task::JoinSet;
 
 /// The one channel that all processes of a deployment listen to.
 const CHANNEL: &str = "medianest";
@@ -22,30 +15,19 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 ///
 /// Within the process it wakes also while the database is away.
 pub struct PostgresBus {
-    here: Arc<MemoryBus>,
-    outgoing: Arc<Outgoing>,
+    wakeups: Arc<Wakeups>,
     /// Ended when the bus is dropped.
     _tasks: JoinSet<()>,
-}
-
-/// Topics to tell the others of, merged until somebody does.
-#[derive(Default)]
-struct Outgoing {
-    topics: AtomicU8,
-    some: Notify,
 }
 
 impl PostgresBus {
     /// Starts to listen. To be called within a tokio runtime.
     pub fn start(pool: PgPool) -> Self {
-        let here = Arc::new(MemoryBus::new());
-        let outgoing = Arc::new(Outgoing::default());
-        // Our own wake-ups come back from the database: they have been heard here already.
-        let me = Uuid::now_v7().simple().to_string();
+        let wakeups = Arc::new(Wakeups::new());
         let mut tasks = JoinSet::new();
-        tasks.spawn(tell(pool.clone(), Arc::clone(&outgoing), me.clone()));
-        tasks.spawn(listen(pool, Arc::clone(&here), me));
-        Self { here, outgoing, _tasks: tasks }
+        tasks.spawn(tell(pool.clone(), Arc::clone(&wakeups)));
+        tasks.spawn(listen(pool, Arc::clone(&wakeups)));
+        Self { wakeups, _tasks: tasks }
     }
 }
 
@@ -57,36 +39,20 @@ impl fmt::Debug for PostgresBus {
 
 impl EventBus for PostgresBus {
     fn wake(&self, topic: Topic) {
-        self.here.wake(topic);
-        self.outgoing.topics.fetch_or(bit(topic), Ordering::AcqRel);
-        self.outgoing.some.notify_one();
+        self.wakeups.wake(topic);
     }
 
     fn subscribe(&self, topic: Topic) -> BoxStream<'static, ()> {
-        self.here.subscribe(topic)
-    }
-}
-
-fn bit(topic: Topic) -> u8 {
-    match topic {
-        Topic::Jobs => 1,
-        Topic::Committed => 2,
-        Topic::Numbered => 4,
+        self.wakeups.subscribe(topic)
     }
 }
 
 /// Tells the others. What cannot be told is lost, as a wake-up may be.
-async fn tell(pool: PgPool, outgoing: Arc<Outgoing>, me: String) {
+async fn tell(pool: PgPool, wakeups: Arc<Wakeups>) {
     loop {
-        outgoing.some.notified().await;
-        let topics = outgoing.topics.swap(0, Ordering::AcqRel);
-        for topic in Topic::ALL.into_iter().filter(|topic| topics & bit(*topic) != 0) {
-            let told = sqlx::query("SELECT pg_notify($1, $2)")
-                .bind(CHANNEL)
-                .bind(format!("{} {me}", topic.as_str()))
-                .execute(&pool)
-                .await;
-            if let Err(error) = told {
+        for message in wakeups.untold().await {
+            let told = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(message).execute(&pool);
+            if let Err(error) = told.await {
                 tracing::debug!(%error, "a wake-up was lost");
             }
         }
@@ -94,32 +60,34 @@ async fn tell(pool: PgPool, outgoing: Arc<Outgoing>, me: String) {
 }
 
 /// Listens for ever, with growing pauses while the database is away.
-async fn listen(pool: PgPool, here: Arc<MemoryBus>, me: String) {
+async fn listen(pool: PgPool, wakeups: Arc<Wakeups>) {
     let mut pause = FIRST_PAUSE;
+    let mut again = false;
     loop {
-        match hear(&pool, &here, &me, &mut pause).await {
+        match hear(&pool, &wakeups, again, &mut pause).await {
             Ok(()) => tracing::debug!("the connection that listens for wake-ups was lost"),
             Err(sqlx::Error::PoolClosed) => return,
             Err(error) => tracing::warn!(%error, "listening for wake-ups failed; trying again"),
         }
-        // Whatever is told while nobody listens: those who wait look for themselves.
-        Topic::ALL.into_iter().for_each(|topic| here.wake(topic));
+        again = true;
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
 /// Listens until the connection is lost.
-async fn hear(pool: &PgPool, here: &MemoryBus, me: &str, pause: &mut Duration) -> sqlx::Result<()> {
+async fn hear(pool: &PgPool, wakeups: &Wakeups, again: bool, pause: &mut Duration) -> sqlx::Result<()> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.ignore_pool_close_event(false);
     listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;
+    if again {
+        // Whatever was told while nobody listened: those who wait look for themselves.
+        wakeups.wake_all();
+    }
     while let Some(told) = listener.try_recv().await? {
         *pause = FIRST_PAUSE;
-        let Some((topic, from)) = told.payload().split_once(' ') else { continue };
-        let topic = Topic::ALL.into_iter().find(|known| known.as_str() == topic).filter(|_| from != me);
-        topic.into_iter().for_each(|topic| here.wake(topic));
+        wakeups.hear(told.payload());
     }
     Ok(())
 }

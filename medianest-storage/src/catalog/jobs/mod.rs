@@ -14,7 +14,8 @@ use crate::sql::{Conn, Query, Row, groups};
 use async_trait::async_trait;
 use futures::FutureExt;
 use medianest_core::{
-    Error, Fence, Job, JobId, JobKind, JobState, NewJob, Page, PageRequest, QueueStats, Result, TenantId,
+    Error, Fence, Job, JobId, JobKind, JobState, NewJob, Page, PageRequest, QueueStats, Result, Runnable,
+    TenantId,
     catalog::{Claim, FailedAttempt, JobCatalog, JobQuery, SettledEvents},
 };
 use std::time::Duration;
@@ -27,6 +28,10 @@ impl<B: Backend> JobCatalog for SqlCatalog<B> {
 
     async fn claim(&self, claim: &Claim) -> Result<Vec<Job>> {
         self.write(claim.clone(), |c, claim| claim::claim(c, claim).boxed()).await
+    }
+
+    async fn runnable(&self, kind: JobKind, limit: u32) -> Result<Vec<Runnable>> {
+        self.read((kind, limit), |c, (kind, limit)| claim::runnable(c, *kind, *limit).boxed()).await
     }
 
     async fn heartbeat(&self, fence: &Fence, progress: f32, lease: Duration) -> Result<bool> {

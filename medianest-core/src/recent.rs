@@ -2,18 +2,18 @@ use std::{collections::HashMap, hash::Hash};
 
 /// A map that remembers at least the last `capacity` entries used and never holds more than twice as
 /// many: what is full becomes the old generation, and the one before it is dropped whole.
-pub(super) struct Recent<K, V> {
+pub(crate) struct Recent<K, V> {
     capacity: usize,
     young: HashMap<K, V>,
     old: HashMap<K, V>,
 }
 
 impl<K: Eq + Hash + Clone, V: Clone> Recent<K, V> {
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         Self { capacity: capacity.max(1), young: HashMap::new(), old: HashMap::new() }
     }
 
-    pub(super) fn get(&mut self, key: &K) -> Option<V> {
+    pub(crate) fn get(&mut self, key: &K) -> Option<V> {
         if let Some(value) = self.young.get(key) {
             return Some(value.clone());
         }
@@ -22,25 +22,27 @@ impl<K: Eq + Hash + Clone, V: Clone> Recent<K, V> {
         Some(value)
     }
 
-    pub(super) fn insert(&mut self, key: K, value: V) {
+    pub(crate) fn insert(&mut self, key: K, value: V) {
         if self.young.len() >= self.capacity {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(key, value);
     }
 
-    pub(super) fn remove(&mut self, key: &K) {
+    #[cfg(feature = "auth")]
+    pub(crate) fn remove(&mut self, key: &K) {
         self.young.remove(key);
         self.old.remove(key);
     }
 
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(&V) -> bool) {
+    #[cfg(feature = "auth")]
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&V) -> bool) {
         self.young.retain(|_, value| keep(value));
         self.old.retain(|_, value| keep(value));
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "auth"))]
 mod tests {
     use super::Recent;
 

@@ -1,0 +1,199 @@
+use super::{
+    address::{Deployment, Kind},
+    error::{breaks, from_redis, silent, unavailable},
+    link::{CONNECT, Link, Unasked},
+};
+use medianest_core::Result;
+use redis::{Cmd, FromRedisValue, PushKind, Value, cmd};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+
+/// How long a command may take as a whole, with all that a cluster needs to find out where it goes.
+const PATIENCE: Duration = Duration::from_secs(2);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// A Redis 7 or newer: one server, a primary behind Sentinels, or a Cluster. All clones share one
+/// connection, which is made again when it is lost. While nobody answers, what needs it fails with
+/// `redis_unavailable`: the first within two seconds, the others at once.
+///
+/// Keys and channels begin with `medianest:`.
+#[derive(Clone)]
+pub struct Redis {
+    shared: Arc<Shared>,
+    prefix: Arc<str>,
+}
+
+struct Shared {
+    deployment: Arc<Deployment>,
+    state: watch::Receiver<State>,
+    broken: mpsc::Sender<u64>,
+    /// Ended with the last clone.
+    _keeper: JoinSet<()>,
+}
+
+#[derive(Clone)]
+enum State {
+    /// An attempt is being made, which is worth waiting for.
+    Connecting,
+    /// A connection, and which one it is since the beginning.
+    Up(Link, u64),
+    Away,
+}
+
+impl Redis {
+    /// Begins to connect to `redis://user:password@host:6379/database`, to a Cluster
+    /// (`redis-cluster://host:6379,host:6379`) or to the primary that Sentinels call `name`
+    /// (`redis-sentinel://host:26379,host:26379/name/database`); with `rediss` over TLS. To be called
+    /// within a tokio runtime. That nobody answers is no error here: see [`check`](Self::check).
+    ///
+    /// TLS is that of `rustls`; a program that has several of its crypto providers installs one.
+    ///
+    /// # Errors
+    /// `invalid_redis_url`.
+    pub fn open(url: &str) -> Result<Self> {
+        let deployment = Arc::new(Deployment::parse(url)?);
+        let (set_state, state) = watch::channel(State::Connecting);
+        let (broken, breaks) = mpsc::channel(1);
+        let mut keeper = JoinSet::new();
+        keeper.spawn(keep(Arc::clone(&deployment), set_state, broken.clone(), breaks));
+        let shared = Arc::new(Shared { deployment, state, broken, _keeper: keeper });
+        Ok(Self { shared, prefix: Arc::from("medianest") })
+    }
+
+    /// The same with another beginning of keys and channels: for deployments that share a Redis.
+    #[must_use]
+    pub fn prefixed(mut self, prefix: &str) -> Self {
+        self.prefix = Arc::from(prefix);
+        self
+    }
+
+    /// Whether it answers; in a cluster, whether all slots are served.
+    ///
+    /// # Errors
+    /// `redis_unavailable`, `redis_refused`.
+    pub async fn check(&self) -> Result<()> {
+        if !matches!(self.shared.deployment.kind, Kind::Cluster) {
+            return self.ask::<Value>(&cmd("PING")).await.map(drop);
+        }
+        let info: String = self.ask(cmd("CLUSTER").arg("INFO")).await?;
+        if info.contains("cluster_state:ok") { Ok(()) } else { Err(unavailable().with("cluster", "fail")) }
+    }
+
+    /// A key or channel of ours. What stands in braces decides in which slot of a cluster it is.
+    pub(super) fn key(&self, name: impl fmt::Display) -> String {
+        format!("{}:{name}", self.prefix)
+    }
+
+    pub(super) fn deployment(&self) -> &Arc<Deployment> {
+        &self.shared.deployment
+    }
+
+    /// Asks, and once more when the connection turns out to be gone: a server that is there again is none
+    /// that is away. So a command may happen twice.
+    pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T> {
+        let mut lost = None;
+        loop {
+            let (mut link, number) = self.link(lost).await?;
+            let answer = tokio::time::timeout(PATIENCE, link.ask(command)).await;
+            let (failed, again) = match answer {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) if !breaks(&error) => return Err(from_redis(error)),
+                // A cluster was asked several times already.
+                Ok(Err(error)) => (from_redis(error), matches!(link, Link::Node(_))),
+                Err(_) => (silent(PATIENCE), false),
+            };
+            // Full when it is known already.
+            let _ = self.shared.broken.try_send(number);
+            if !again || lost.is_some() {
+                return Err(failed);
+            }
+            lost = Some(number);
+        }
+    }
+
+    /// The connection, when it is another than that which was `lost`.
+    async fn link(&self, lost: Option<u64>) -> Result<(Link, u64)> {
+        let mut state = self.shared.state.clone();
+        let known = state.wait_for(|state| match state {
+            State::Connecting => false,
+            State::Up(_, number) => Some(*number) != lost,
+            State::Away => true,
+        });
+        match tokio::time::timeout(PATIENCE, known).await {
+            Ok(Ok(state)) => match &*state {
+                State::Up(link, number) => Ok((link.clone(), *number)),
+                _ => Err(unavailable()),
+            },
+            _ => Err(silent(PATIENCE)),
+        }
+    }
+}
+
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+/// Connects, and again whenever the connection is said to be broken; with growing pauses while nobody
+/// answers.
+async fn keep(
+    deployment: Arc<Deployment>,
+    state: watch::Sender<State>,
+    broken: mpsc::Sender<u64>,
+    mut breaks: mpsc::Receiver<u64>,
+) {
+    let (mut number, mut pause) = (0, FIRST_PAUSE);
+    loop {
+        number += 1;
+        let lost = broken.clone();
+        let unasked: Unasked = Arc::new(move |info| {
+            if info.kind == PushKind::Disconnection {
+                let _ = lost.try_send(number);
+            }
+        });
+        // A sentinel has to be asked first.
+        match tokio::time::timeout(2 * CONNECT, deployment.connect(unasked)).await {
+            Ok(Ok(link)) => {
+                if matches!(*state.borrow(), State::Away) {
+                    tracing::info!("redis answers again");
+                }
+                let replaces_itself = matches!(link, Link::Cluster(_));
+                let since = Instant::now();
+                state.send_replace(State::Up(link, number));
+                while breaks.recv().await.is_some_and(|of| of != number) {}
+                if since.elapsed() > LONGEST_PAUSE {
+                    pause = FIRST_PAUSE;
+                    // What is left of a cluster goes on answering.
+                    if !replaces_itself {
+                        state.send_replace(State::Connecting);
+                    }
+                    continue;
+                }
+                if !replaces_itself {
+                    state.send_replace(State::Away);
+                    tracing::warn!("redis broke a new connection off");
+                }
+            }
+            failed => {
+                let error = failed.map_or_else(
+                    |_| silent(2 * CONNECT),
+                    |failed| failed.map_or_else(from_redis, |_| unavailable()),
+                );
+                if !matches!(state.send_replace(State::Away), State::Away) {
+                    tracing::warn!(error = %error.report(), "redis is away");
+                }
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}

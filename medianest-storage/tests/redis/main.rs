@@ -1,0 +1,11 @@
+//! Redis by itself, behind a Sentinel and as a Cluster, against real servers.
+#![cfg(feature = "redis")]
+
+mod bus;
+mod connection;
+#[cfg(feature = "sqlite")]
+mod dispatcher;
+mod limits;
+mod sessions;
+mod support;
+mod tls;

@@ -1,5 +1,6 @@
 //! The one place that knows all crates: which catalog, which blobs, which processor.
 
+pub(crate) mod redis;
 pub(crate) mod stores;
 
 use crate::{
@@ -8,7 +9,7 @@ use crate::{
     data_dir,
 };
 use medianest_core::{
-    Clock, Engine, Error, MediaProcessor, Result, SystemClock,
+    Clock, Dispatcher, Engine, Error, EventBus, MediaProcessor, Result, SystemClock,
     auth::{
         Accounts, AccountsOptions, CatalogSessions, KeySet, MemorySessions, PasswordOptions, Passwords,
         SessionStore, TokenOptions, Tokens,
@@ -16,7 +17,10 @@ use medianest_core::{
     catalog::{Catalog, IdentityCatalog},
     engine::UrlKey,
 };
-use medianest_storage::{PostgresBus, PostgresCatalog, PostgresOptions, SqliteCatalog};
+use medianest_storage::{
+    PostgresBus, PostgresCatalog, PostgresOptions, Redis, RedisBus, RedisDispatcher, RedisSessions,
+    SqliteCatalog,
+};
 use std::{path::Path, sync::Arc, time::Duration};
 
 /// Sessions that are remembered; each takes a few hundred bytes.
@@ -28,6 +32,7 @@ pub(crate) struct Nest {
     pub(crate) engine: Engine,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) identity: Arc<dyn IdentityCatalog>,
+    redis: Option<Redis>,
     /// None where several processes share a database: then any of them may be the one.
     _lock: Option<data_dir::Lock>,
 }
@@ -64,6 +69,9 @@ pub(crate) async fn compose(config: &Config, migrate: Migrate) -> Result<Nest> {
     if let Some(bus) = rows.bus {
         builder = builder.bus(bus);
     }
+    if let Some(dispatcher) = rows.dispatcher {
+        builder = builder.dispatcher(dispatcher);
+    }
     let mut tokens = TokenOptions::default();
     tokens.lifetime = Duration::from_secs(u64::from(config.accounts.token_minutes) * 60);
     let mut options = AccountsOptions::default();
@@ -82,6 +90,7 @@ pub(crate) async fn compose(config: &Config, migrate: Migrate) -> Result<Nest> {
         engine: builder.build()?,
         accounts: Arc::new(accounts),
         identity: rows.identity,
+        redis: rows.redis,
         _lock: rows.lock,
     })
 }
@@ -95,7 +104,12 @@ impl Nest {
             body_timeout: Duration::from_secs(config.http.body_seconds.into()),
             local_metrics: config.http.local_metrics,
         };
-        State::with_accounts(self.engine.clone(), Arc::clone(&self.accounts)).settings(settings)
+        let state = State::with_accounts(self.engine.clone(), Arc::clone(&self.accounts)).settings(settings);
+        let Some(redis) = self.redis.clone() else { return state };
+        state.degrades_without("redis", move || {
+            let redis = redis.clone();
+            async move { redis::check(&redis).await.map(drop) }
+        })
     }
 }
 
@@ -103,7 +117,9 @@ struct Rows {
     catalog: Arc<dyn Catalog>,
     identity: Arc<dyn IdentityCatalog>,
     sessions: Arc<dyn SessionStore>,
-    bus: Option<Arc<dyn medianest_core::EventBus>>,
+    bus: Option<Arc<dyn EventBus>>,
+    dispatcher: Option<Arc<dyn Dispatcher>>,
+    redis: Option<Redis>,
     lock: Option<data_dir::Lock>,
 }
 
@@ -119,6 +135,8 @@ async fn rows(config: &Config, migrate: Migrate, clock: &Arc<dyn Clock>) -> Resu
             sessions: Arc::new(MemorySessions::new(REMEMBERED_SESSIONS, Arc::clone(clock))),
             catalog,
             bus: None,
+            dispatcher: None,
+            redis: None,
             lock: Some(lock),
         });
     };
@@ -127,17 +145,31 @@ async fn rows(config: &Config, migrate: Migrate, clock: &Arc<dyn Clock>) -> Resu
     options.replicas = config.replica_urls()?.iter().map(|url| url.reveal().to_owned()).collect();
     options.max_lag = Duration::from_secs(config.database.max_lag_seconds.into());
     let catalog = Arc::new(PostgresCatalog::connect_with(url.reveal(), &options).await?);
-    let bus = PostgresBus::start(catalog.pool().clone());
+    let redis = config.redis_url()?.map(|url| Redis::open(url.reveal())).transpose()?;
     match migrate {
         Migrate::Yes => catalog.migrate().await?,
         Migrate::No => drop(catalog.check().await?),
     }
-    Ok(Rows {
+    let rows = Rows {
         identity: Arc::clone(&catalog) as _,
         sessions: Arc::new(CatalogSessions),
-        bus: Some(Arc::new(bus)),
-        catalog,
+        bus: None,
+        dispatcher: None,
+        redis: None,
+        catalog: Arc::clone(&catalog) as _,
         lock: None,
+    };
+    let Some(redis) = redis else {
+        return Ok(Rows { bus: Some(Arc::new(PostgresBus::start(catalog.pool().clone()))), ..rows });
+    };
+    let bus: Arc<dyn EventBus> = Arc::new(RedisBus::start(&redis));
+    let dispatcher = RedisDispatcher::start(redis.clone(), catalog, Arc::clone(&bus)).await?;
+    Ok(Rows {
+        sessions: Arc::new(RedisSessions::new(redis.clone(), Arc::clone(clock))),
+        bus: Some(bus),
+        dispatcher: Some(Arc::new(dispatcher)),
+        redis: Some(redis),
+        ..rows
     })
 }
 

@@ -1,5 +1,9 @@
 //! Whether what the process stands on is there.
 
+use futures::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
 use medianest_core::{BlobKey, Engine, Error, Result};
 use std::{
     fmt,
@@ -16,28 +20,81 @@ const FRESH: Duration = Duration::from_secs(2);
 /// Looks at the dependencies of a process; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Health {
-    engine: Engine,
-    more: Vec<(&'static str, Look)>,
+    looks: Vec<Look>,
     seen: Arc<Mutex<Option<(Instant, Seen)>>>,
 }
 
-type Look = Arc<dyn Fn() -> Result<()> + Send + Sync>;
-/// Each dependency, and why it is away if it is.
-pub(crate) type Seen = Arc<[(&'static str, Option<Error>)]>;
+/// Each dependency, as it was seen.
+pub(crate) type Seen = Arc<[Dependency]>;
+
+/// Something that a process stands on.
+#[derive(Debug)]
+pub(crate) struct Dependency {
+    pub(crate) name: &'static str,
+    pub(crate) need: Need,
+    /// Why it is away, if it is.
+    pub(crate) error: Option<Error>,
+}
+
+/// What a process is without something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// It cannot do its work.
+    Vital,
+    /// It goes on, and does less.
+    Partial,
+}
+
+#[derive(Clone)]
+struct Look {
+    name: &'static str,
+    need: Need,
+    look: Arc<dyn Fn() -> BoxFuture<'static, Result<()>> + Send + Sync>,
+}
 
 impl Health {
     /// Catalog and blobs of an engine.
     pub(crate) fn of(engine: Engine) -> Self {
-        Self { engine, more: Vec::new(), seen: Arc::default() }
+        let (rows, bytes) = (engine.clone(), engine);
+        Self { looks: Vec::new(), seen: Arc::default() }
+            .and("catalog", Need::Vital, move || {
+                let engine = rows.clone();
+                async move { engine.catalog().check().await.map(drop) }
+            })
+            .and("blobs", Need::Vital, move || {
+                let engine = bytes.clone();
+                // A key that is never there: the store answers, or it does not.
+                async move { engine.blobs().head(&BlobKey::new("health")?).await.map(drop) }
+            })
     }
 
-    pub(crate) fn and(
+    pub(crate) fn and<F>(
         mut self,
+        name: &'static str,
+        need: Need,
+        look: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.looks.push(Look { name, need, look: Arc::new(move || look().boxed()) });
+        self
+    }
+
+    /// With a look that blocks for a moment.
+    pub(crate) fn and_blocking(
+        self,
         name: &'static str,
         look: impl Fn() -> Result<()> + Send + Sync + 'static,
     ) -> Self {
-        self.more.push((name, Arc::new(look)));
-        self
+        let look = Arc::new(look);
+        self.and(name, Need::Vital, move || {
+            let look = Arc::clone(&look);
+            async move {
+                let looked = tokio::task::spawn_blocking(move || look()).await;
+                looked.map_err(|source| Error::internal("a look panicked").caused_by(source))?
+            }
+        })
     }
 
     /// How the dependencies are, or were a moment ago.
@@ -48,37 +105,29 @@ impl Health {
         {
             return Arc::clone(seen);
         }
-        let (catalog, blobs) =
-            tokio::join!(in_time(self.engine.catalog().check()), in_time(look_at_blobs(&self.engine)));
-        let first = [("catalog", catalog.err()), ("blobs", blobs.err())];
-        let more = futures::future::join_all(self.more.iter().map(|(name, look)| async {
-            let look = Arc::clone(look);
-            let looked = async {
-                let looked = tokio::task::spawn_blocking(move || look()).await;
-                looked.map_err(|source| Error::internal("a look panicked").caused_by(source))?
-            };
-            (*name, in_time(looked).await.err())
-        }));
-        let now: Seen = first.into_iter().chain(more.await).collect();
+        let now: Seen = join_all(self.looks.iter().map(Look::once)).await.into();
         *seen = Some((Instant::now(), Arc::clone(&now)));
         now
     }
 }
 
-async fn in_time<T>(look: impl Future<Output = Result<T>>) -> Result<()> {
-    match tokio::time::timeout(PATIENCE, look).await {
-        Ok(looked) => looked.map(drop),
-        Err(_) => Err(Error::unavailable("no_answer", "it does not answer in time")),
+impl Look {
+    async fn once(&self) -> Dependency {
+        let looked = tokio::time::timeout(PATIENCE, (self.look)()).await;
+        let looked =
+            looked.unwrap_or_else(|_| Err(Error::unavailable("no_answer", "it does not answer in time")));
+        Dependency { name: self.name, need: self.need, error: looked.err() }
     }
 }
 
-/// A look at a key that is never there: the store answers, or it does not.
-async fn look_at_blobs(engine: &Engine) -> Result<()> {
-    engine.blobs().head(&BlobKey::new("health")?).await.map(drop)
+impl Dependency {
+    pub(crate) fn is_up(&self) -> bool {
+        self.error.is_none()
+    }
 }
 
 impl fmt::Debug for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Health").finish_non_exhaustive()
+        f.debug_list().entries(self.looks.iter().map(|look| look.name)).finish()
     }
 }

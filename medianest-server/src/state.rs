@@ -1,4 +1,4 @@
-use crate::health::Health;
+use crate::health::{Health, Need};
 use medianest_core::{
     Engine, Result,
     auth::{Accounts, Authenticator},
@@ -60,7 +60,21 @@ impl State {
         name: &'static str,
         look: impl Fn() -> Result<()> + Send + Sync + 'static,
     ) -> Self {
-        self.health = self.health.and(name, look);
+        self.health = self.health.and_blocking(name, look);
+        self
+    }
+
+    /// Something that the host does less without: while `look` fails, `/health/ready` says `degraded`.
+    #[must_use]
+    pub fn degrades_without<F>(
+        mut self,
+        name: &'static str,
+        look: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.health = self.health.and(name, Need::Partial, look);
         self
     }
 

@@ -1,6 +1,6 @@
 //! What the process tells of itself, and what it does beside requests and jobs.
 
-use crate::health::Health;
+use crate::health::{Dependency, Health};
 use medianest_core::{Engine, NewEvent, TenantId, Topic, catalog::IdentityCatalog, event_kinds};
 use serde_json::json;
 use std::{collections::HashSet, sync::Arc, time::Duration};
@@ -26,7 +26,7 @@ pub(crate) async fn tell(engine: &Engine, kind: &'static str, data: serde_json::
 pub(crate) async fn watch_health(engine: Engine, health: Health, stop: CancellationToken) {
     let mut away: HashSet<&str> = HashSet::new();
     while stop.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
-        for (name, error) in &*health.look().await {
+        for Dependency { name, error, .. } in &*health.look().await {
             let changed = match error {
                 Some(error) => {
                     let went = away.insert(*name);

@@ -57,6 +57,8 @@ mod sqlite;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod wakeups;
 
+#[cfg(feature = "redis")]
+pub use self::redis::{Redis, RedisBus, RedisDispatcher, RedisLimits, RedisServer, RedisSessions};
 #[cfg(feature = "azure")]
 pub use blobs::AzureOptions;
 #[cfg(feature = "gcs")]
@@ -65,8 +67,6 @@ pub use blobs::GcsOptions;
 pub use blobs::Patience;
 #[cfg(feature = "s3")]
 pub use blobs::S3Options;
-#[cfg(feature = "redis")]
-pub use self::redis::{Redis, RedisBus, RedisDispatcher, RedisLimits, RedisServer, RedisSessions};
 #[cfg(feature = "local")]
 pub use blobs::{Mirror, ObjectBlobs};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

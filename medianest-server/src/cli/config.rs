@@ -17,6 +17,7 @@ pub(super) fn run(config: &Config, command: &Command) -> Result<()> {
         Command::Check => {
             config.database_url()?;
             config.replica_urls()?;
+            config.redis_url()?;
             config.first_admin_password()?;
             let store = config.store();
             store.secret_key()?;

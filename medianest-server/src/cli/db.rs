@@ -17,6 +17,7 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(config: Config, command: Command) -> Result<()> {
+    let config = config.without_redis();
     match command {
         Command::Migrate => {
             let nest = compose(&config, Migrate::Yes).await?;

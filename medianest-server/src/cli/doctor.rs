@@ -2,7 +2,7 @@ mod store;
 
 use super::output;
 use crate::{
-    composition::{Migrate, check_encoders, compose, sandbox_report},
+    composition::{Migrate, check_encoders, compose, redis, sandbox_report},
     config::{Config, DEFAULT_STORE},
 };
 use medianest_core::{Error, Result};
@@ -32,7 +32,7 @@ impl Check {
 }
 
 pub(super) async fn run(config: Config, args: Args) -> Result<()> {
-    let checks = [
+    let mut checks = vec![
         Check::of("data directory", data_dir(&config)),
         Check::of("database", database(&config).await),
         Check::of("store", store::check(&config, DEFAULT_STORE, &config.store()).await),
@@ -44,6 +44,9 @@ pub(super) async fn run(config: Config, args: Args) -> Result<()> {
         ),
         Check::of("FFmpeg", check_encoders().map(|()| "encodes H.264 and AAC".into())),
     ];
+    if let Some(report) = redis::report(&config).await {
+        checks.push(Check::of("Redis", report));
+    }
     if args.json {
         output::json(&checks)?;
     } else {
@@ -79,7 +82,8 @@ fn data_dir(config: &Config) -> Result<String> {
 }
 
 async fn database(config: &Config) -> Result<String> {
-    match compose(config, Migrate::No).await {
+    // Redis is looked at by itself.
+    match compose(&config.clone().without_redis(), Migrate::No).await {
         Ok(nest) => {
             let time = nest.engine.catalog().check().await?;
             nest.engine.catalog().close().await;

@@ -2,7 +2,6 @@ use super::{output, serve};
 use crate::{
     composition::{Migrate, check_sandbox, compose},
     config::Config,
-    health::Health,
     system,
 };
 use medianest_core::{Error, Result, event_kinds};
@@ -27,7 +26,7 @@ pub(super) async fn run(config: Config) -> Result<()> {
     let stop = serve::stop_signal()?;
     let tasks = TaskTracker::new();
     serve::work(&nest, &config, &tasks, &stop);
-    let health = Health::of(nest.engine.clone()).and("sandbox", check_sandbox);
+    let health = nest.state(&config).depends_on("sandbox", check_sandbox).health;
     tasks.spawn(system::watch_health(nest.engine.clone(), health, stop.clone()));
     output::line(format_args!("Working. Data directory: {}", config.data_dir.display()))?;
     system::tell(&nest.engine, event_kinds::SYSTEM_STARTED, json!({ "role": "worker" })).await;

@@ -13,6 +13,7 @@ impl Config {
     pub fn check(&self) -> Result<()> {
         self.check_public_url()?;
         self.check_database()?;
+        self.check_redis()?;
         self.check_stores()?;
         self.check_paths()?;
         self.check_numbers()?;
@@ -54,6 +55,21 @@ impl Config {
         }
     }
 
+    fn check_redis(&self) -> Result<()> {
+        let (redis, database) = (&self.redis, &self.database);
+        if redis.url.is_some() && redis.url_file.is_some() {
+            return wrong("redis.url", "and redis.url_file exclude each other; remove one");
+        }
+        let shares = redis.url.is_some() || redis.url_file.is_some();
+        if shares && database.url.is_none() && database.url_file.is_none() {
+            return wrong(
+                "redis.url",
+                "needs database.url: on SQLite there is one process, which shares nothing",
+            );
+        }
+        Ok(())
+    }
+
     fn check_stores(&self) -> Result<()> {
         for (name, store) in &self.stores {
             if name != DEFAULT_STORE {
@@ -73,6 +89,7 @@ impl Config {
         let paths = [
             ("database.url_file", &self.database.url_file),
             ("database.replicas_file", &self.database.replicas_file),
+            ("redis.url_file", &self.redis.url_file),
             ("accounts.first_admin_password_file", &self.accounts.first_admin_password_file),
             ("accounts.keys_dir", &self.accounts.keys_dir),
             ("storage.media_dir", &self.storage.media_dir),

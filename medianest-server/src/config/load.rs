@@ -103,6 +103,7 @@ mod tests {
         config.check().map_err(|error| error.to_string())?;
         config.database_url().map_err(|error| error.to_string())?;
         config.replica_urls().map_err(|error| error.to_string())?;
+        config.redis_url().map_err(|error| error.to_string())?;
         Ok(config)
     }
 
@@ -121,6 +122,9 @@ mod tests {
             ("[database]\nreplicas = [\"postgres://x\"]", "database.url"),
             ("[database]\nurl = \"postgres://x\"\nreplicas = [\"mysql://x\"]", "database.replicas must"),
             ("[database]\nurl = \"postgres://x\"\nreplicas = [\"a\"]\nreplicas_file = \"/x\"", "exclude"),
+            ("[redis]\nurl = \"redis://x\"", "needs database.url"),
+            ("[database]\nurl = \"postgres://x\"\n[redis]\nurl = \"http://x\"", "redis://"),
+            ("[database]\nurl = \"postgres://x\"\n[redis]\nurl = \"x\"\nurl_file = \"x\"", "exclude"),
             ("[log]\nformat = \"xml\"", "xml"),
             ("[stores.default]\nkind = \"s3\"", "stores.default.bucket"),
             ("[stores.default]\nkind = \"tape\"", "tape"),

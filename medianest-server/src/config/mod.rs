@@ -38,6 +38,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Where rows are kept; by default SQLite in the data directory.
     pub database: Database,
+    /// What several processes share for a short while; by default they share the database alone.
+    pub redis: Redis,
     /// What works on media in this process.
     pub workers: Workers,
     /// Users and their sessions.
@@ -71,6 +73,17 @@ pub struct Database {
     pub replicas_file: Option<PathBuf>,
     /// Seconds that a replica may be behind and still be asked. What somebody wrote they always see.
     pub max_lag_seconds: u32,
+}
+
+/// What several processes share for a short while: sessions, wake-ups, the handing out of jobs.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Redis {
+    /// `redis://host:6379`, `redis-cluster://host:6379,host:6379` or
+    /// `redis-sentinel://host:26379,host:26379/name`; with `rediss` over TLS.
+    pub url: Option<Secret>,
+    /// A file that holds the URL, instead.
+    pub url_file: Option<PathBuf>,
 }
 
 /// What works on media in this process.
@@ -166,6 +179,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
             public_url: None,
             database: Database::default(),
+            redis: Redis::default(),
             workers: Workers::default(),
             accounts: Accounts::default(),
             storage: Storage::default(),
@@ -263,6 +277,27 @@ impl Config {
         };
         urls.iter().try_for_each(|url| check_postgres("database.replicas", url))?;
         Ok(urls)
+    }
+
+    /// The URL of Redis; None when there is none.
+    ///
+    /// # Errors
+    /// `configuration` when the file cannot be read, or it is no such URL.
+    pub fn redis_url(&self) -> Result<Option<Secret>> {
+        let url = match (&self.redis.url, &self.redis.url_file) {
+            (Some(url), _) => url.clone(),
+            (None, Some(file)) => Secret::read(file, "redis.url_file")?,
+            (None, None) => return Ok(None),
+        };
+        match url.reveal().starts_with("redis") {
+            true => Ok(Some(url)),
+            false => wrong("redis.url", "must begin with redis://, redis-sentinel:// or redis-cluster://"),
+        }
+    }
+
+    /// The same without Redis, for what has nothing to share.
+    pub(crate) fn without_redis(self) -> Self {
+        Self { redis: Redis::default(), ..self }
     }
 
     /// The store called `default`.

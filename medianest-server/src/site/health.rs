@@ -1,4 +1,9 @@
-use crate::{State, caller::Caller, problem::Failure};
+use crate::{
+    State,
+    caller::Caller,
+    health::{Dependency, Need},
+    problem::Failure,
+};
 use medianest_core::{Error, ErrorKind};
 use poem::{Addr, IntoResponse, Request, Response, handler, web::Data};
 
@@ -8,16 +13,27 @@ pub(crate) fn live() -> Response {
     "ok\n".with_content_type("text/plain").into_response()
 }
 
-/// Whether the process can do its work: what it stands on is there.
+/// Whether the process can do its work, and what it stands on: `ready`, or `degraded` while something is
+/// away without which it goes on. It answers 503 when something vital is away, and names it.
 #[handler]
 pub(crate) async fn ready(Data(state): Data<&State>) -> poem::Result<Response> {
-    for (name, error) in &*state.health.look().await {
-        if let Some(error) = error {
-            let message = format!("{name} is away: {}", error.code());
-            return Err(Failure(Error::unavailable("not_ready", message)).into());
-        }
+    let seen = state.health.look().await;
+    let vital = seen.iter().filter(|dependency| dependency.need == Need::Vital);
+    let away = vital.filter_map(|Dependency { name, error, .. }| {
+        error.as_ref().map(|error| format!("{name} is away: {}", error.code()))
+    });
+    let away = away.collect::<Vec<_>>().join("; ");
+    if !away.is_empty() {
+        return Err(Failure(Error::unavailable("not_ready", away)).into());
     }
-    Ok("ready\n".with_content_type("text/plain").into_response())
+    let status = if seen.iter().all(Dependency::is_up) { "ready" } else { "degraded" };
+    let each = |dependency: &Dependency| {
+        let state = if dependency.is_up() { "up" } else { "down" };
+        (dependency.name.to_owned(), state.into())
+    };
+    let dependencies: serde_json::Map<_, _> = seen.iter().map(each).collect();
+    let body = serde_json::json!({ "status": status, "dependencies": dependencies });
+    Ok(body.to_string().with_content_type("application/json").into_response())
 }
 
 /// Metrics for Prometheus: for administrators, for whoever may open the local socket, and, where that is

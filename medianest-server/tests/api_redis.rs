@@ -1,0 +1,160 @@
+//! Two servers and a worker that share PostgreSQL and Redis, which dies.
+
+mod common;
+
+use common::{GIF, PASSWORD, Server, User, answer, assert_problem, configured, medianest};
+use medianest_testkit::{
+    postgres::{Database, database},
+    redis,
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::{
+    io::Write,
+    path::Path,
+    process::{Child, Stdio},
+    time::Duration,
+};
+use tempfile::TempDir;
+
+fn directory(database: &Database, redis: &str, shared: &Path) -> TempDir {
+    let dir = configured(&format!(
+        "[workers]\njobs = 0\n[database]\nurl = {:?}\n[redis]\nurl = {redis:?}\n[storage]\nmedia_dir = {:?}\n",
+        database.url(),
+        shared.join("media")
+    ));
+    let mut file = std::fs::OpenOptions::new().append(true).open(dir.path().join("medianest.toml")).unwrap();
+    writeln!(file, "keys_dir = {:?}", shared.join("keys")).unwrap();
+    dir
+}
+
+/// A worker, which ends with the test.
+struct Worker(Child);
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+async fn health(server: &Server) -> (u16, Value) {
+    let (status, body) = answer(server.request(Method::GET, "/health/ready")).await;
+    (status.as_u16(), body)
+}
+
+/// Asks until it is so.
+async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let asking = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120), asking).await.expect(what);
+}
+
+async fn until_redis_is(server: &Server, state: &str) {
+    until(state, async || health(server).await.1["dependencies"]["redis"] == state).await;
+}
+
+async fn until_ready(user: &User<'_>, asset: &str) {
+    let path = format!("/assets/{asset}");
+    until("ready", async || user.get(&path).await.1["state"] == "ready").await;
+}
+
+#[tokio::test]
+async fn d1_sessions_fail_closed_and_jobs_go_on_while_redis_is_away() {
+    let (database, mut redis) = (database(), redis::Server::start(&[]));
+    let shared = tempfile::tempdir().unwrap();
+    let one = Server::start_in(directory(&database, &redis.url(), shared.path()));
+    let two = Server::start_in(directory(&database, &redis.url(), shared.path()));
+    let home = directory(&database, &redis.url(), shared.path());
+    let worker =
+        medianest(home.path()).args(["worker", "--jobs", "2"]).stdout(Stdio::null()).spawn().unwrap();
+    let _worker = Worker(worker);
+
+    let ada = one.user("ada").await;
+    let (status, asset) = ada.upload("a.gif", GIF).await;
+    assert_eq!(status, 201, "{asset}");
+    until_ready(&ada, asset["id"].as_str().unwrap()).await;
+    assert!(redis.cli(&["DBSIZE"]).parse::<u32>().unwrap() > 0);
+    let all = json!({ "blobs": "up", "catalog": "up", "media directory": "up", "redis": "up" });
+    assert_eq!(health(&one).await, (200, json!({ "status": "ready", "dependencies": all })));
+
+    // Signed out here is signed out there, though both remember.
+    let elsewhere = |user: &User<'_>| two.request(Method::GET, "/api/v1/me").bearer_auth(&user.token);
+    let bob = one.user("bob").await;
+    assert_eq!(answer(elsewhere(&bob)).await.0, 200);
+    assert_eq!(bob.call(Method::POST, "/auth/logout", None).await.0, 204);
+    assert_eq!(answer(elsewhere(&bob)).await.0, 401);
+
+    // Something to do, of which Redis forgets the half.
+    for n in 0..10 {
+        assert_eq!(ada.upload(&format!("{n}.gif"), GIF).await.0, 201);
+    }
+    redis.kill();
+    let (status, problem) = ada.get("/me").await;
+    assert_eq!((status.as_u16(), problem["code"].as_str()), (503, Some("redis_unavailable")), "{problem}");
+    until_redis_is(&one, "down").await;
+    let (status, body) = health(&one).await;
+    assert_eq!((status, body["status"].as_str()), (200, Some("degraded")), "{body}");
+
+    redis.restart();
+    until_redis_is(&one, "up").await;
+    until_redis_is(&two, "up").await;
+    assert!(ada.is_in().await);
+    let admin = one.admin().await;
+    until("all done", async || {
+        let (_, queues) = admin.get("/queues").await;
+        queues["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|queue| queue["runnable"] == 0 && queue["running"] == 0 && queue["dead"] == 0)
+    })
+    .await;
+    let (_, page) = ada.get("/assets").await;
+    let items = page["items"].as_array().unwrap();
+    assert_eq!(items.len(), 11);
+    assert!(items.iter().all(|asset| asset["state"] == "ready"), "{page}");
+}
+
+#[tokio::test]
+async fn d1_an_evicting_redis_is_refused() {
+    let (database, redis) = (database(), redis::Server::start(&["--maxmemory-policy", "allkeys-lfu"]));
+    let shared = tempfile::tempdir().unwrap();
+    let dir = directory(&database, &redis.url(), shared.path());
+    let run = |command: &[&str]| medianest(dir.path()).args(command).output().unwrap();
+    let refused = run(&["serve", "--listen", "127.0.0.1:0"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("maxmemory-policy noeviction"), "{said}");
+
+    assert!(run(&["db", "migrate"]).status.success(), "commands that hand out nothing go on");
+    let doctor = || {
+        let output = run(&["doctor", "--json"]);
+        let checks: Value = serde_json::from_slice(&output.stdout).unwrap();
+        checks.as_array().unwrap().iter().find(|check| check["name"] == "Redis").unwrap().clone()
+    };
+    let check = doctor();
+    assert_eq!(check["fine"], false);
+    assert!(check["detail"].as_str().unwrap().contains("CONFIG SET maxmemory-policy noeviction"), "{check}");
+    redis.cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    let check = doctor();
+    assert!(check["fine"] == true && check["detail"].as_str().unwrap().contains("version "), "{check}");
+}
+
+/// The server starts without Redis, and lets nobody in until it is there.
+#[tokio::test]
+async fn a_server_that_starts_before_redis_waits_for_it() {
+    let (database, mut redis) = (database(), redis::Server::start(&[]));
+    redis.kill();
+    let shared = tempfile::tempdir().unwrap();
+    let server = Server::start_in(directory(&database, &redis.url(), shared.path()));
+    assert_eq!(health(&server).await.1["status"], "degraded");
+    let signed_in = server.login("admin", PASSWORD).await;
+    let admin = User::new(&server, &signed_in);
+    assert_problem(admin.get("/me").await, 503, "redis_unavailable");
+    redis.restart();
+    until_redis_is(&server, "up").await;
+    assert!(admin.is_in().await);
+}

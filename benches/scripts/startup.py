@@ -10,6 +10,10 @@ import tempfile
 import time
 
 
+# By then the allocator has given back what starting took.
+IDLE_SECONDS = 15
+
+
 def kib(pid, field):
     with open(f"/proc/{pid}/smaps_rollup") as lines:
         return next(int(line.split()[1]) for line in lines if line.startswith(field))
@@ -40,7 +44,7 @@ def start(data, number):
                 sys.exit("the server ended by itself")
             time.sleep(0.001)
         ready = (time.perf_counter() - began) * 1000
-        time.sleep(2)
+        time.sleep(IDLE_SECONDS)
         rss, pss = kib(server.pid, "Rss:") / 1024, kib(server.pid, "Pss:") / 1024
         print(f"start {number}: ready after {ready:.0f} ms; RSS {rss:.1f} MiB, PSS {pss:.1f} MiB", flush=True)
         return ready, rss

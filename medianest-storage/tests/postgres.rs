@@ -7,7 +7,7 @@ use medianest_core::{
     NewEvent, PageRequest, Recipe, Sha256, SystemClock, TenantId, Topic, Visibility,
     catalog::{AssetCatalog, Catalog, Intent, JobCatalog, NewAsset, NewLibrary, SearchIndex, SearchQuery},
 };
-use medianest_storage::{PgPool, PostgresBus, PostgresCatalog};
+use medianest_storage::{PgPool, PostgresBus, PostgresCatalog, PostgresOptions};
 use medianest_testkit::postgres::{Database, database};
 use sqlx::Row;
 use std::{collections::BTreeSet, time::Duration};
@@ -176,6 +176,40 @@ async fn lost_connections_are_replaced() {
         catalog.set_paused(JobKind::Render, true).await.unwrap();
         catalog.check().await.unwrap();
     }
+}
+
+/// What is kept between two commands takes nothing from those who use the pool, and is given back at the end.
+#[tokio::test]
+async fn connections_between_commands_are_in_nobodys_way() {
+    let database = database();
+    let mut options = PostgresOptions::default();
+    options.max_connections = 3;
+    let catalog = PostgresCatalog::connect_with(&database.url(), &options).await.unwrap();
+    catalog.migrate().await.unwrap();
+    let stats = async || {
+        let all = join_all((0..16).map(|_| catalog.queue_stats())).await;
+        all.into_iter().for_each(|stats| drop(stats.unwrap()));
+    };
+    stats().await;
+    let others = (catalog.pool().acquire().await.unwrap(), catalog.pool().acquire().await.unwrap());
+    stats().await;
+    drop(others);
+    tokio::time::timeout(Duration::from_secs(30), catalog.close()).await.expect("closing ends");
+    assert_eq!(catalog.queue_stats().await.unwrap_err().kind(), ErrorKind::Unavailable);
+}
+
+/// A program may drop its catalog after its runtime.
+#[test]
+fn a_catalog_may_outlive_its_runtime() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (catalog, database) = runtime.block_on(async {
+        let (catalog, database) = migrated().await;
+        catalog.queue_stats().await.unwrap();
+        (catalog, database)
+    });
+    drop(runtime);
+    drop(catalog);
+    drop(database);
 }
 
 /// A search first walks through the newest rows, and asks the index for what is older.

@@ -21,7 +21,7 @@ use std::{error::Error, path::PathBuf, sync::Arc};
 
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// PostgreSQL; else SQLite in the folder OUT.
+    /// PostgreSQL; else SQLite in the folder OUT/data, where a server finds it.
     #[arg(long)]
     database_url: Option<String>,
     /// How many assets.
@@ -42,7 +42,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             (catalog.clone(), catalog)
         }
         None => {
-            let catalog = Arc::new(SqliteCatalog::open(arguments.out.join("catalog.db")).await?);
+            let data = arguments.out.join("data");
+            std::fs::create_dir_all(&data)?;
+            let catalog = Arc::new(SqliteCatalog::open(data.join("nest.db")).await?);
             (catalog.clone(), catalog)
         }
     };

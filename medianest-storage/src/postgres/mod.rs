@@ -1,5 +1,6 @@
 //! PostgreSQL: a bounded pool, each command a transaction that is run again when it lost a race.
 
+mod at_hand;
 mod bus;
 mod hosts;
 mod options;
@@ -14,11 +15,12 @@ use crate::{
     sql::{Conn, error::from_sqlx, unavailable},
 };
 use async_trait::async_trait;
+use at_hand::Lease;
 use futures::FutureExt;
 use medianest_core::{Asset, AssetId, Error, Principal, Result, Retry, TenantId, Visibility};
 use pool::{Primary, is_replica};
 use replicas::{EVERYBODY, Need, Replicas, record};
-use sqlx::{Connection, PgConnection, PgPool, Postgres as Driver, pool::PoolConnection};
+use sqlx::{Connection, PgConnection, PgPool};
 use std::{
     sync::{
         Arc,
@@ -112,7 +114,7 @@ impl SqlCatalog<Postgres> {
 impl Servers {
     /// A connection; with `asked`, one to a primary that has just answered: after one was lost, those that
     /// lie idle are lost too, or go to what was the primary.
-    async fn acquire(&self, asked: bool) -> Result<PoolConnection<Driver>> {
+    async fn acquire(&self, asked: bool) -> Result<Lease> {
         for _ in 0..=self.primary.pool().options().get_max_connections() {
             if self.closed.load(Ordering::Acquire) {
                 break;
@@ -121,7 +123,7 @@ impl Servers {
             if !asked || matches!(is_replica(&mut connection).await, Ok(false)) {
                 return Ok(connection);
             }
-            connection.close_on_drop();
+            connection.discard();
         }
         Err(unavailable())
     }
@@ -132,11 +134,15 @@ impl Servers {
         match command(&mut Conn::Postgres(&mut transaction), args).await {
             // Whether a commit without an answer happened, nobody knows: it is not repeated.
             Ok(done) => {
-                transaction.commit().await.map(|()| done).map_err(|error| Failed::in_commit(from_sqlx(error)))
+                transaction.commit().await.map_err(|error| Failed::in_commit(from_sqlx(error)))?;
+                connection.done();
+                Ok(done)
             }
             Err(error) => {
                 // Fails when the connection is gone, and the transaction with it.
-                let _ = transaction.rollback().await;
+                if transaction.rollback().await.is_ok() {
+                    connection.done();
+                }
                 Err(Failed::before(error))
             }
         }
@@ -148,8 +154,12 @@ impl Servers {
         loop {
             let mut connection = self.acquire(attempt > 0).await?;
             match command(&mut Conn::Postgres(&mut connection), args).await.map_err(Failed::before) {
+                Ok(done) => {
+                    connection.done();
+                    return Ok(done);
+                }
                 Err(failed) if failed.again && attempt + 1 < ATTEMPTS => {}
-                result => return result.map_err(|failed| failed.error),
+                Err(failed) => return Err(failed.error),
             }
             back_off(attempt).await;
             attempt += 1;
@@ -255,7 +265,7 @@ impl Backend for Postgres {
             replicas.close().await;
         }
         if !self.servers.guest {
-            self.servers.primary.pool().close().await;
+            self.servers.primary.close().await;
         }
     }
 }

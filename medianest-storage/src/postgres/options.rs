@@ -5,6 +5,7 @@ use std::time::Duration;
 #[non_exhaustive]
 pub struct PostgresOptions {
     /// Connections to each server at the same time; whoever finds none free waits, for five seconds at most.
+    /// Two of them are for a [`PostgresBus`](crate::PostgresBus) and others who use the pool itself.
     pub max_connections: u32,
     /// The URLs of streaming replicas, which answer lists and searches.
     pub replicas: Vec<String>,

@@ -1,4 +1,8 @@
-use super::{PostgresOptions, hosts};
+use super::{
+    PostgresOptions,
+    at_hand::{ACQUIRE_TIMEOUT, AtHand, FRESH, Lease},
+    hosts,
+};
 use crate::sql::error::from_sqlx;
 use futures::FutureExt;
 use medianest_core::Result;
@@ -13,8 +17,6 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// A connection that was used a moment ago is taken for alive; others are asked.
-const FRESH: Duration = Duration::from_secs(1);
 /// Who waits longer for a connection looks whether another host has become the primary.
 const UNTROUBLED: Duration = Duration::from_millis(500);
 /// In this time a host says what it is, or it is away.
@@ -24,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Primary {
     pool: PgPool,
+    /// None for a pool of the host's program.
+    at_hand: Option<AtHand>,
     /// Where it may be; empty for a pool of the host's program.
     hosts: Vec<PgConnectOptions>,
     /// When somebody last looked for it, and whether it was found.
@@ -47,14 +51,15 @@ impl Primary {
             }
             .boxed()
         });
-        let primary = Self { pool: pool.connect_lazy_with(first), hosts, looked: Mutex::new(None) };
-        primary.acquire().await?;
+        let at_hand = Some(AtHand::new(options.max_connections));
+        let primary = Self { pool: pool.connect_lazy_with(first), at_hand, hosts, looked: Mutex::new(None) };
+        primary.acquire().await?.done();
         Ok(primary)
     }
 
     /// The pool of the host's program.
     pub(super) fn from_pool(pool: PgPool) -> Self {
-        Self { pool, hosts: Vec::new(), looked: Mutex::new(None) }
+        Self { pool, at_hand: None, hosts: Vec::new(), looked: Mutex::new(None) }
     }
 
     pub(super) fn pool(&self) -> &PgPool {
@@ -62,14 +67,30 @@ impl Primary {
     }
 
     /// A connection, to whichever host is the primary by now.
-    pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>> {
+    pub(super) async fn acquire(&self) -> Result<Lease> {
+        match &self.at_hand {
+            Some(at_hand) => at_hand.lease(|| self.connection()).await,
+            None => self.connection().await.map(Lease::from),
+        }
+        .map_err(from_sqlx)
+    }
+
+    /// Closes the pool, when all connections are back.
+    pub(super) async fn close(&self) {
+        if let Some(at_hand) = &self.at_hand {
+            at_hand.close();
+        }
+        self.pool.close().await;
+    }
+
+    async fn connection(&self) -> sqlx::Result<PoolConnection<Postgres>> {
         let first = match self.wait().await {
             Err(error) if self.hosts.len() > 1 && !matches!(error, sqlx::Error::PoolClosed) => error,
-            answer => return answer.map_err(from_sqlx),
+            answer => return answer,
         };
         match self.look().await {
-            true => self.wait().await.map_err(from_sqlx),
-            false => Err(from_sqlx(first)),
+            true => self.wait().await,
+            false => Err(first),
         }
     }
 
@@ -146,7 +167,7 @@ fn ours(options: PgConnectOptions) -> PgConnectOptions {
 fn bounded(options: &PostgresOptions) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(options.max_connections)
-        .acquire_timeout(Duration::from_secs(5))
+        .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
         .before_acquire(|connection, about| {
             async move {

@@ -1,0 +1,145 @@
+//! Connections between two commands.
+
+use sqlx::{PgConnection, Postgres, pool::PoolConnection};
+use std::{
+    ops::{Deref, DerefMut},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+/// A connection that was used a moment ago is taken for alive; others go back to the pool.
+pub(super) const FRESH: Duration = Duration::from_secs(1);
+/// So long somebody waits for a connection.
+pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections of a pool that are never kept at hand: for those who use the pool itself, such as a bus.
+const OTHERS: usize = 2;
+
+/// Keeps connections in front of a pool that asks the server whenever one is given back: beside the small
+/// statements of most commands that would be half of the round trips.
+#[derive(Clone, Debug)]
+pub(super) struct AtHand(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// Who may have a connection: never more than the pool has, so that nobody waits in the pool for what
+    /// lies here.
+    permits: Arc<Semaphore>,
+    /// The one that was used last is the last.
+    idle: Mutex<Vec<(PoolConnection<Postgres>, Instant)>>,
+}
+
+impl AtHand {
+    /// In front of a pool with this many connections.
+    pub(super) fn new(max_connections: u32) -> Self {
+        let permits = (max_connections as usize).saturating_sub(OTHERS).max(1);
+        Self(Arc::new(Inner { permits: Arc::new(Semaphore::new(permits)), idle: Mutex::default() }))
+    }
+
+    /// A connection that was used a moment ago, else what the pool gives. Whoever finds none free waits.
+    ///
+    /// # Errors
+    /// Those of the pool.
+    pub(super) async fn lease<F>(&self, pool: impl FnOnce() -> F) -> sqlx::Result<Lease>
+    where
+        F: Future<Output = sqlx::Result<PoolConnection<Postgres>>>,
+    {
+        let permit = timeout(ACQUIRE_TIMEOUT, Arc::clone(&self.0.permits).acquire_owned()).await;
+        let permit = permit.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
+        let connection = match self.take() {
+            Some(connection) => connection,
+            None => pool().await?,
+        };
+        Ok(Lease { connection, at_hand: Some((self.clone(), permit)) })
+    }
+
+    /// Gives all back to the pool, and keeps none from now on.
+    pub(super) fn close(&self) {
+        self.0.permits.close();
+        self.clear();
+    }
+
+    fn take(&self) -> Option<PoolConnection<Postgres>> {
+        let (connection, since) = self.idle().pop()?;
+        if since.elapsed() < FRESH {
+            return Some(connection);
+        }
+        // Those below are older still: all go back to the pool, which asks and retires them.
+        self.clear();
+        None
+    }
+
+    fn clear(&self) {
+        let idle = std::mem::take(&mut *self.idle());
+        drop(idle);
+    }
+
+    fn keep(&self, connection: PoolConnection<Postgres>) {
+        let mut idle = self.idle();
+        if self.0.permits.is_closed() {
+            return;
+        }
+        idle.push((connection, Instant::now()));
+        // After a rush those that nobody needs any more lie at the bottom.
+        let spare = idle.first().is_some_and(|(_, since)| since.elapsed() >= FRESH).then(|| idle.remove(0));
+        drop(idle);
+        drop(spare);
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<(PoolConnection<Postgres>, Instant)>> {
+        self.0.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Outside a runtime nothing can be given back to the pool: the connections end here.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let idle = self.idle.get_mut().unwrap_or_else(PoisonError::into_inner);
+        idle.drain(..).for_each(|(connection, _)| drop(connection.detach()));
+    }
+}
+
+/// A connection for one command. Dropped, it goes back to the pool, which finds out what state it is in.
+#[derive(Debug)]
+pub(super) struct Lease {
+    connection: PoolConnection<Postgres>,
+    /// None for a pool of the host's program, where nothing is kept.
+    at_hand: Option<(AtHand, OwnedSemaphorePermit)>,
+}
+
+impl From<PoolConnection<Postgres>> for Lease {
+    fn from(connection: PoolConnection<Postgres>) -> Self {
+        Self { connection, at_hand: None }
+    }
+}
+
+impl Lease {
+    /// The connection is lost, or of no use.
+    pub(super) fn discard(mut self) {
+        self.connection.close_on_drop();
+    }
+
+    /// The command has ended well: the connection is ready for the next one.
+    pub(super) fn done(self) {
+        if let Some((at_hand, _permit)) = self.at_hand {
+            at_hand.keep(self.connection);
+        }
+    }
+}
+
+impl Deref for Lease {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Lease {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+}

@@ -200,6 +200,8 @@ async fn bounds_are_told_by_their_own_codes() {
         (&format!("/search?q={long}"), "query_too_long"),
         (&format!("/search/suggestions?prefix={long}"), "query_too_long"),
         (&format!("/jobs?cursor={}", "A".repeat(513)), "invalid_cursor"),
+        ("/users?login=admin&cursor=%C3%A9", "invalid_cursor"),
+        ("/users?cursor=AAAA", "invalid_cursor"),
     ] {
         assert_problem(admin.get(path).await, 400, code);
     }

@@ -116,7 +116,7 @@ fn push_conditions(
         query.push(" AND a.kind = ").bind(kind.as_str());
     }
     if let Some(state) = filter.state {
-        query.push(" AND a.state = ").bind(state.as_str());
+        query.push(" AND a.state = '").push(state.as_str()).push("'");
     }
     if let Some(owner) = &filter.owner {
         query.push(" AND a.owner = ").bind(owner);

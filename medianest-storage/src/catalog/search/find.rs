@@ -115,11 +115,15 @@ impl<'a> Matches<'a> {
         }
         // The index of PostgreSQL has no order: it gives all matches. But what is frequent enough for
         // that to take long is found among the newest rows, which are walked through one by one.
-        let mut numbers = self.walk(conn, before, limit, Reach::Recent).await?;
+        let before = match before {
+            Some(before) => before,
+            None => after_newest(conn).await?,
+        };
+        let mut numbers = self.walk(conn, Some(before), limit, Reach::Recent(before - RECENT)).await?;
         let missing = limit - numbers.len() as i64;
         if missing > 0 {
-            let before = numbers.last().copied().or(before);
-            numbers.extend(self.walk(conn, before, missing, Reach::All).await?);
+            let before = numbers.last().copied().unwrap_or(before);
+            numbers.extend(self.walk(conn, Some(before), missing, Reach::All).await?);
         }
         Ok(numbers)
     }
@@ -146,12 +150,12 @@ impl<'a> Matches<'a> {
             query.push(sql!(" AND " SEARCH_SEQ " < ")).bind(before);
         }
         match reach {
-            Reach::Recent => {
-                query.push(sql!(" AND " SEARCH_SEQ " > "));
-                match before {
-                    Some(before) => query.bind(before - RECENT),
-                    None => query.push(sql!("(SELECT max(seq) FROM medianest_assets) - ")).bind(RECENT),
-                };
+            Reach::Recent(after) => {
+                query.push(sql!(" AND " SEARCH_SEQ " > ")).bind(after);
+                if filtered {
+                    // So that their rows are read along the numbers, too.
+                    query.push(" AND a.seq > ").bind(after);
+                }
                 query.push(sql!(" ORDER BY " SEARCH_SEQ " DESC"));
             }
             // Added to zero, so that PostgreSQL does not walk along the numbers to the very end.
@@ -188,8 +192,15 @@ impl<'a> Matches<'a> {
 /// How far back one looks.
 #[derive(Clone, Copy)]
 enum Reach {
-    Recent,
+    /// To this number: one that is known, as a plan for any number would be one for many rows.
+    Recent(i64),
     All,
+}
+
+/// The number after that of the newest asset.
+async fn after_newest(conn: &mut Conn<'_>) -> Result<i64> {
+    let newest = conn.one("SELECT coalesce(max(seq), 0) FROM medianest_assets", vec![]).await?;
+    Ok(newest.map(|row| row.value::<i64>()).transpose()?.unwrap_or_default() + 1)
 }
 
 /// Whether matches do not come newest first by themselves.

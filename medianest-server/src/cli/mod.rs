@@ -83,6 +83,15 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// Lets memory that is free go back to the system while nothing happens, too. The allocator does that in a
+/// thread, which nobody may start before the sandbox is prepared.
+fn give_memory_back() {
+    #[cfg(not(target_env = "msvc"))]
+    if let Err(error) = tikv_jemalloc_ctl::background_thread::write(true) {
+        tracing::debug!(%error, "free memory goes back only while something happens");
+    }
+}
+
 fn dispatch(cli: Cli) -> Result<()> {
     let mut overrides = Overrides { file: cli.config, data_dir: cli.data_dir, ..Overrides::default() };
     if let Command::Serve(args) = &cli.command {
@@ -100,10 +109,12 @@ fn dispatch(cli: Cli) -> Result<()> {
             match command {
                 Command::Serve(_) => {
                     log(&config)?;
+                    give_memory_back();
                     runtime()?.block_on(serve::run(config))
                 }
                 Command::Worker(_) => {
                     log(&config)?;
+                    give_memory_back();
                     runtime()?.block_on(worker::run(config))
                 }
                 Command::Import(args) => runtime()?.block_on(import::run(config, args)),

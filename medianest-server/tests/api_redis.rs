@@ -124,7 +124,19 @@ async fn d1_an_evicting_redis_is_refused() {
     let (database, redis) = (database(), redis::Server::start(&["--maxmemory-policy", "allkeys-lfu"]));
     let shared = tempfile::tempdir().unwrap();
     let dir = directory(&database, &redis.url(), shared.path());
-    let run = |command: &[&str]| medianest(dir.path()).args(command).output().unwrap();
+    // A server that was not refused would go on for ever.
+    let run = |command: &[&str]| {
+        let mut program = medianest(dir.path());
+        let mut child = program.args(command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        for _ in 0..600 {
+            if child.try_wait().unwrap().is_some() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let _ = child.kill();
+        child.wait_with_output().unwrap()
+    };
     let refused = run(&["serve", "--listen", "127.0.0.1:0"]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && said.contains("maxmemory-policy noeviction"), "{said}");

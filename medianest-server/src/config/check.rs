@@ -30,8 +30,8 @@ impl Config {
         if !database.replicas.is_empty() && database.replicas_file.is_some() {
             return wrong("database.replicas", "and database.replicas_file exclude each other; remove one");
         }
-        if database.max_connections < 2 {
-            return wrong("database.max_connections", "must be at least 2: one of them listens for wake-ups");
+        if database.max_connections < 3 {
+            return wrong("database.max_connections", "must be at least 3: two of them are for wake-ups");
         }
         let (replicas, url) = (
             !database.replicas.is_empty() || database.replicas_file.is_some(),

@@ -118,7 +118,7 @@ mod tests {
             ("public_url = \"https://media.example.org/path\"", "without a path"),
             ("[database]\nurl = \"mysql://x\"", "postgres://"),
             ("[database]\nurl = \"postgres://x\"\nurl_file = \"x\"", "exclude"),
-            ("[database]\nmax_connections = 1", "at least 2"),
+            ("[database]\nmax_connections = 2", "at least 3"),
             ("[database]\nreplicas = [\"postgres://x\"]", "database.url"),
             ("[database]\nurl = \"postgres://x\"\nreplicas = [\"mysql://x\"]", "database.replicas must"),
             ("[database]\nurl = \"postgres://x\"\nreplicas = [\"a\"]\nreplicas_file = \"/x\"", "exclude"),

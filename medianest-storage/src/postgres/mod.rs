@@ -19,7 +19,7 @@ use at_hand::Lease;
 use futures::FutureExt;
 use medianest_core::{Asset, AssetId, Error, Principal, Result, Retry, TenantId, Visibility};
 use pool::{Primary, is_replica};
-use replicas::{EVERYBODY, Need, Replicas, record};
+use replicas::{EVERYBODY, Need, Replicas, announce, record};
 use sqlx::{Connection, PgConnection, PgPool};
 use std::{
     sync::{
@@ -128,10 +128,21 @@ impl Servers {
         Err(unavailable())
     }
 
-    async fn attempt<A, T>(&self, args: &A, command: Command<A, T>, asked: bool) -> Result<T, Failed> {
+    async fn attempt<A, T>(
+        &self,
+        args: &A,
+        command: Command<A, T>,
+        rights: Option<TenantId>,
+        asked: bool,
+    ) -> Result<T, Failed> {
         let mut connection = self.acquire(asked).await.map_err(Failed::for_good)?;
         let mut transaction = connection.begin().await.map_err(|error| Failed::before(from_sqlx(error)))?;
-        match command(&mut Conn::Postgres(&mut transaction), args).await {
+        let mut conn = Conn::Postgres(&mut transaction);
+        let done = match (command(&mut conn, args).await, rights) {
+            (Ok(done), Some(tenant)) => announce(&mut conn, tenant).await.map(|()| done),
+            (done, _) => done,
+        };
+        match done {
             // Whether a commit without an answer happened, nobody knows: it is not repeated.
             Ok(done) => {
                 transaction.commit().await.map_err(|error| Failed::in_commit(from_sqlx(error)))?;
@@ -166,10 +177,11 @@ impl Servers {
         }
     }
 
-    async fn write<A, T>(&self, args: &A, command: Command<A, T>) -> Result<T> {
+    /// Runs a command as a transaction; one that changes `rights` announces that in the same.
+    async fn write<A, T>(&self, args: &A, command: Command<A, T>, rights: Option<TenantId>) -> Result<T> {
         let mut attempt = 0;
         loop {
-            match self.attempt(args, command, attempt > 0).await {
+            match self.attempt(args, command, rights, attempt > 0).await {
                 Err(failed) if failed.again && attempt + 1 < ATTEMPTS => {}
                 result => return result.map_err(|failed| failed.error),
             }
@@ -238,7 +250,7 @@ impl Backend for Postgres {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let done = self.servers.write(&args, command).await?;
+        let done = self.servers.write(&args, command, None).await?;
         self.note(self.caller.clone()).await?;
         Ok(done)
     }
@@ -248,7 +260,8 @@ impl Backend for Postgres {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let done = self.servers.write(&args, command).await?;
+        let rights = self.servers.replicas.is_some().then_some(tenant);
+        let done = self.servers.write(&args, command, rights).await?;
         self.note(Some((tenant, EVERYBODY.to_owned()))).await?;
         Ok(done)
     }
@@ -275,6 +288,6 @@ impl Postgres {
     /// only after that: when it fails, whether it happened nobody knows.
     async fn note(&self, whose: Option<(TenantId, String)>) -> Result<()> {
         let (Some(_), Some(whose)) = (&self.servers.replicas, whose) else { return Ok(()) };
-        self.servers.read(&whose, |c, (tenant, subject)| record(c, *tenant, subject).boxed()).await
+        self.servers.write(&whose, |c, (tenant, subject)| record(c, *tenant, subject).boxed(), None).await
     }
 }

@@ -75,13 +75,16 @@ impl Redis {
         self
     }
 
-    /// Whether it answers; in a cluster, whether all slots are served.
+    /// Whether it takes what is written: one whose disk is full, or that follows another, answers, but does
+    /// not. In a cluster, whether all slots are served.
     ///
     /// # Errors
     /// `redis_unavailable`, `redis_refused`.
     pub async fn check(&self) -> Result<()> {
+        let written = cmd("SET").arg(self.key("check")).arg(1).arg("PX").arg(1_000).take();
+        self.ask::<Value>(&written).await?;
         if !matches!(self.shared.deployment.kind, Kind::Cluster) {
-            return self.ask::<Value>(&cmd("PING")).await.map(drop);
+            return Ok(());
         }
         let info: String = self.ask(cmd("CLUSTER").arg("INFO")).await?;
         if info.contains("cluster_state:ok") { Ok(()) } else { Err(unavailable().with("cluster", "fail")) }

@@ -1,6 +1,6 @@
 //! [`RedisBus`], between processes that use the same Redis.
 
-use crate::support::connect;
+use crate::support::{PATIENCE, connected};
 use futures::{FutureExt, StreamExt};
 use medianest_core::{EventBus, Topic};
 use medianest_storage::{Redis, RedisBus};
@@ -8,7 +8,7 @@ use medianest_testkit::redis::{Cluster, Sentinel, Server, cluster, sentinel, ser
 use std::time::Duration;
 
 async fn bus(url: &str) -> (RedisBus, Redis) {
-    let redis = connect(url);
+    let redis = connected(url).await;
     (RedisBus::start(&redis), redis)
 }
 
@@ -28,11 +28,11 @@ async fn wakes(from: &RedisBus, to: &RedisBus) {
     let woken = async {
         tokio::select! { () = wake => {}, _ = waiting.next() => {} }
     };
-    tokio::time::timeout(Duration::from_secs(60), woken).await.expect("it hears in the end");
+    tokio::time::timeout(PATIENCE, woken).await.expect("it hears in the end");
 }
 
 async fn two(url: &str) -> [RedisBus; 2] {
-    let redis = connect(url);
+    let redis = connected(url).await;
     let buses = [RedisBus::start(&redis), RedisBus::start(&redis)];
     wakes(&buses[0], &buses[1]).await;
     wakes(&buses[1], &buses[0]).await;
@@ -73,7 +73,7 @@ async fn everybody_is_woken_when_the_connection_is_back() {
     one.wake(Topic::Committed);
     assert!(waiting.next().now_or_never().is_none());
     server.restart();
-    let woken = tokio::time::timeout(Duration::from_secs(60), waiting.next());
+    let woken = tokio::time::timeout(PATIENCE, waiting.next());
     woken.await.expect("everybody is woken").unwrap();
     wakes(&one, &two).await;
 }
@@ -94,7 +94,7 @@ async fn d1_a_frozen_server_is_noticed() {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(90), noticed).await.expect("it is noticed in the end");
+    tokio::time::timeout(PATIENCE, noticed).await.expect("it is noticed in the end");
     wakes(&one, &two).await;
 }
 

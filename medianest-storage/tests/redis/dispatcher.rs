@@ -1,6 +1,6 @@
 //! [`RedisDispatcher`]: whatever happens to Redis, each job is done once.
 
-use crate::support::{connect, in_the_end};
+use crate::support::{connect, connected, in_the_end};
 use futures::future::join_all;
 use medianest_core::{
     ByteSource, Dispatcher, Engine, Error, EventBus, Facts, JobId, JobKind, JobPayload, JobState, Limits,
@@ -192,7 +192,7 @@ async fn d2_jobs_through_a_cluster_of_which_a_primary_dies() {
 #[tokio::test(flavor = "multi_thread")]
 async fn d1_what_redis_forgot_is_read_again() {
     let server = Server::start(&[]);
-    let redis = connect(&server.url());
+    let redis = connected(&server.url()).await;
     let fleet = Fleet::start(&[redis.clone(), redis]).await;
     fleet.enqueue(&jobs(5_000, JobKind::Understand, 0)).await;
     for left in [4_000, 3_000, 2_000, 1_000] {
@@ -227,7 +227,7 @@ async fn ids_that_are_handed_out_twice_are_harmless() {
 async fn the_urgent_come_first_and_delayed_or_paused_ones_not_at_all() {
     let catalog = rows().await;
     let bus: Arc<dyn EventBus> = Arc::new(MemoryBus::new());
-    let redis = connect(&cluster().url());
+    let redis = connected(&cluster().url()).await;
     let dispatcher = RedisDispatcher::start(redis, Arc::clone(&catalog), bus).await.unwrap();
     let (kind, other) = (JobKind::Render, JobKind::Transcode);
     let mut rows: Vec<_> = [0, 9, -9].iter().flat_map(|priority| jobs(2, kind, *priority)).collect();
@@ -236,7 +236,7 @@ async fn the_urgent_come_first_and_delayed_or_paused_ones_not_at_all() {
     catalog.enqueue(&jobs(1, other, 0)).await.unwrap();
     catalog.set_paused(other, true).await.unwrap();
     let first = in_the_end(|| async {
-        let ids = dispatcher.next(kind, 1).await.unwrap();
+        let ids = dispatcher.next(kind, 1).await.ok_or_else(|| Error::internal("away"))?;
         ids.first().copied().ok_or_else(|| Error::internal("not yet"))
     });
     let mut taken = vec![first.await];
@@ -252,11 +252,11 @@ async fn what_becomes_urgent_overtakes_what_waits() {
     let catalog = rows().await;
     let bus: Arc<dyn EventBus> = Arc::new(MemoryBus::new());
     let dispatcher =
-        RedisDispatcher::start(connect(&server().url()), Arc::clone(&catalog), bus).await.unwrap();
+        RedisDispatcher::start(connected(&server().url()).await, Arc::clone(&catalog), bus).await.unwrap();
     let (kind, count) = (JobKind::Render, 900);
     catalog.enqueue(&jobs(count, kind, 0)).await.unwrap();
     let next = || async {
-        let ids = dispatcher.next(kind, 1).await.unwrap();
+        let ids = dispatcher.next(kind, 1).await.ok_or_else(|| Error::internal("away"))?;
         ids.first().copied().ok_or_else(|| Error::internal("not yet"))
     };
     in_the_end(next).await;
@@ -273,7 +273,7 @@ async fn what_becomes_urgent_overtakes_what_waits() {
 #[tokio::test]
 async fn d1_a_server_that_evicts_is_refused_with_the_line_that_mends_it() {
     let server = Server::start(&["--maxmemory-policy", "allkeys-lru"]);
-    let redis = connect(&server.url());
+    let redis = connected(&server.url()).await;
     let (catalog, bus): (_, Arc<dyn EventBus>) = (rows().await, Arc::new(MemoryBus::new()));
     let start = || RedisDispatcher::start(redis.clone(), Arc::clone(&catalog), Arc::clone(&bus));
     let error = start().await.unwrap_err();

@@ -1,6 +1,6 @@
 //! [`RedisSessions`]: the promises of `SessionStore`, with servers that die and forget.
 
-use crate::support::{connect, in_the_end};
+use crate::support::{connected, in_the_end};
 use medianest_core::{
     Clock, Error, SessionId, SystemClock, TenantId, UserId,
     auth::{LiveSession, Lookup, SessionStore, Ticket},
@@ -11,16 +11,16 @@ use std::{sync::Arc, time::Duration};
 
 const TENANT: TenantId = TenantId::DEFAULT;
 
-fn store(url: &str) -> RedisSessions {
-    RedisSessions::new(connect(url), Arc::new(SystemClock))
+async fn store(url: &str) -> RedisSessions {
+    RedisSessions::new(connected(url).await, Arc::new(SystemClock))
 }
 
-medianest_core::session_store_tests!(on_one_server, (store(&server().url()), ()));
-medianest_core::session_memory_tests!(one_server_remembers, (store(&server().url()), ()));
-medianest_core::session_store_tests!(behind_a_sentinel, (store(&sentinel().url()), ()));
-medianest_core::session_memory_tests!(behind_a_sentinel_remembers, (store(&sentinel().url()), ()));
-medianest_core::session_store_tests!(on_a_cluster, (store(&cluster().url()), ()));
-medianest_core::session_memory_tests!(a_cluster_remembers, (store(&cluster().url()), ()));
+medianest_core::session_store_tests!(on_one_server, (store(&server().url()).await, ()));
+medianest_core::session_memory_tests!(one_server_remembers, (store(&server().url()).await, ()));
+medianest_core::session_store_tests!(behind_a_sentinel, (store(&sentinel().url()).await, ()));
+medianest_core::session_memory_tests!(behind_a_sentinel_remembers, (store(&sentinel().url()).await, ()));
+medianest_core::session_store_tests!(on_a_cluster, (store(&cluster().url()).await, ()));
+medianest_core::session_memory_tests!(a_cluster_remembers, (store(&cluster().url()).await, ()));
 
 fn session() -> LiveSession {
     LiveSession {
@@ -63,7 +63,7 @@ async fn remember_in_the_end(store: &RedisSessions, session: &LiveSession) {
 
 #[tokio::test]
 async fn processes_share_what_they_know() {
-    let redis = connect(&server().url());
+    let redis = connected(&server().url()).await;
     let [one, two] = [0, 1].map(|_| RedisSessions::new(redis.clone(), Arc::new(SystemClock)));
     let ada = session();
     remember(&one, &ada).await;
@@ -76,7 +76,7 @@ async fn processes_share_what_they_know() {
 #[tokio::test]
 async fn d1_a_server_that_forgot_everything_revives_nothing() {
     let server = Server::start(&[]);
-    let store = store(&server.url());
+    let store = store(&server.url()).await;
     let (ada, bob) = (session(), session());
     remember(&store, &ada).await;
     let slow = ticket(&store, &bob).await;
@@ -90,7 +90,7 @@ async fn d1_a_server_that_forgot_everything_revives_nothing() {
 #[tokio::test]
 async fn d1_sessions_fail_closed_while_redis_is_away() {
     let mut server = Server::start(&[]);
-    let store = store(&server.url());
+    let store = store(&server.url()).await;
     let ada = session();
     remember(&store, &ada).await;
     server.kill();
@@ -107,7 +107,7 @@ async fn d1_sessions_fail_closed_while_redis_is_away() {
 #[tokio::test]
 async fn d1_a_full_server_ends_sessions_and_asks_the_catalog_for_the_others() {
     let server = Server::start(&[]);
-    let store = store(&server.url());
+    let store = store(&server.url()).await;
     let (ada, bob, eve) = (session(), session(), session());
     remember(&store, &ada).await;
     remember(&store, &bob).await;
@@ -127,7 +127,7 @@ async fn d1_a_full_server_ends_sessions_and_asks_the_catalog_for_the_others() {
 #[tokio::test]
 async fn sessions_go_on_with_the_next_primary_of_a_sentinel() {
     let mut watched = Sentinel::start();
-    let store = store(&watched.url());
+    let store = store(&watched.url()).await;
     let ada = session();
     remember(&store, &ada).await;
     watched.primary().kill();
@@ -139,7 +139,7 @@ async fn sessions_go_on_with_the_next_primary_of_a_sentinel() {
 #[tokio::test]
 async fn d2_sessions_go_on_when_a_cluster_replaces_a_primary() {
     let mut cluster = Cluster::start();
-    let store = store(&cluster.url());
+    let store = store(&cluster.url()).await;
     let sessions: Vec<_> = (0..30).map(|_| session()).collect();
     for session in &sessions {
         remember(&store, session).await;
@@ -158,7 +158,7 @@ async fn d2_sessions_go_on_when_a_cluster_replaces_a_primary() {
 #[tokio::test]
 async fn a_planned_failover_of_a_cluster_fails_nothing() {
     let mut cluster = Cluster::start();
-    let store = store(&cluster.url());
+    let store = store(&cluster.url()).await;
     let sessions: Vec<_> = (0..30).map(|_| session()).collect();
     for session in &sessions {
         remember(&store, session).await;

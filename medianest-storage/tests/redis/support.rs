@@ -3,12 +3,20 @@ use medianest_storage::Redis;
 use medianest_testkit::redis::prefix;
 use std::time::{Duration, Instant};
 
-/// How long servers may take to be there again: failovers are decided by time.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// How long servers may take to be there again: failovers are decided by time, and Sentinels whose machine
+/// is busy decide nothing for half a minute.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Keys of its own on a server that others use too.
 pub(crate) fn connect(url: &str) -> Redis {
     Redis::open(url).unwrap().prefixed(&prefix())
+}
+
+/// The same, once it answers: while a machine is busy the first attempt may take too long.
+pub(crate) async fn connected(url: &str) -> Redis {
+    let redis = connect(url);
+    in_the_end(|| redis.check()).await;
+    redis
 }
 
 /// Tries until it succeeds.

@@ -146,9 +146,18 @@ impl Accounts {
         let (catalog, sessions) = (Arc::clone(&self.catalog), Arc::clone(&self.sessions));
         let refreshed = to_the_end(async move {
             let refreshed = catalog.refresh_session(&refresh, replayed).await?;
-            if !matches!(refreshed, Refreshed::Raced) {
-                // Another expiry, or none at all any more.
-                sessions.remove(refresh.tenant, refresh.id).await?;
+            match &refreshed {
+                Refreshed::Raced => {}
+                // What is remembered of it expires earlier, no more: the caller must get the new token, as
+                // the old one is used up.
+                Refreshed::Done(..) => {
+                    if let Err(error) = sessions.remove(refresh.tenant, refresh.id).await {
+                        tracing::warn!(error = %error.report(), "a session is remembered as it was before");
+                    }
+                }
+                Refreshed::Replayed | Refreshed::Unknown => {
+                    sessions.remove(refresh.tenant, refresh.id).await?;
+                }
             }
             Ok(refreshed)
         })

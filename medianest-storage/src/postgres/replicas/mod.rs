@@ -11,7 +11,7 @@ mod horizon;
 mod reached;
 mod replica;
 
-pub(super) use reached::{EVERYBODY, Need, record};
+pub(super) use reached::{EVERYBODY, Need, announce, record};
 
 use super::{PostgresOptions, pool};
 use crate::catalog::Command;

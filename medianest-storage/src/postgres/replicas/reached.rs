@@ -45,6 +45,20 @@ pub(in super::super) async fn record(conn: &mut Conn<'_>, tenant: TenantId, subj
     .map(drop)
 }
 
+/// Notes, in the transaction that changes who may see what, that everybody must see what comes of it: more
+/// of the log than is written until the commit. Whoever dies between that and [`record`] leaves replicas
+/// unasked for longer than is needed, never too soon.
+pub(in super::super) async fn announce(conn: &mut Conn<'_>, tenant: TenantId) -> Result<()> {
+    conn.run(
+        "INSERT INTO medianest_reached (tenant, subject, position) \
+         VALUES ($1, $2, (pg_current_wal_insert_lsn() - '0/0')::bigint + 1073741824) \
+         ON CONFLICT (tenant, subject) DO UPDATE SET position = EXCLUDED.position",
+        args![tenant, EVERYBODY],
+    )
+    .await
+    .map(drop)
+}
+
 /// How far a replica has come; None for a server that is none.
 pub(super) async fn replayed(connection: &mut PgConnection) -> sqlx::Result<Option<i64>> {
     sqlx::query_scalar(

@@ -166,7 +166,15 @@ async fn a_server_that_starts_before_redis_waits_for_it() {
     let signed_in = server.login("admin", PASSWORD).await;
     let admin = User::new(&server, &signed_in);
     assert_problem(admin.get("/me").await, 503, "redis_unavailable");
+    // A refresh token is used up in the catalog: its answer must come through.
+    let refresh = async |signed_in: &Value| {
+        let body = json!({ "refresh_token": signed_in["refresh_token"] });
+        answer(server.request(Method::POST, "/api/v1/auth/refresh").json(&body)).await
+    };
+    let (status, refreshed) = refresh(&signed_in).await;
+    assert_eq!(status, 200, "{refreshed}");
     redis.restart();
     until_redis_is(&server, "up").await;
     assert!(admin.is_in().await);
+    assert_eq!(refresh(&refreshed).await.0, 200);
 }

@@ -1,6 +1,6 @@
 //! Connections that are lost, and come back by themselves.
 
-use crate::support::{connect, in_the_end, in_the_end_not};
+use crate::support::{connect, connected, in_the_end, in_the_end_not};
 use medianest_core::{Error, ErrorKind};
 use medianest_storage::Redis;
 use medianest_testkit::redis::{Cluster, Sentinel, Server, cluster, sentinel, server};
@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 #[tokio::test]
 async fn every_kind_of_deployment_answers_and_describes_itself() {
     for (url, count) in [(server().url(), 1), (sentinel().url(), 1), (cluster().url(), 3)] {
-        let redis = connect(&url);
-        redis.check().await.unwrap();
+        let redis = connected(&url).await;
         let servers = redis.servers().await.unwrap();
         assert_eq!(servers.len(), count, "{url}");
         for server in servers {
@@ -24,8 +23,7 @@ async fn every_kind_of_deployment_answers_and_describes_itself() {
 #[tokio::test]
 async fn d1_a_server_that_dies_is_away_at_once_and_comes_back() {
     let mut server = Server::start(&[]);
-    let redis = connect(&server.url());
-    redis.check().await.unwrap();
+    let redis = connected(&server.url()).await;
     server.kill();
     let error = redis.check().await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::Unavailable, "redis_unavailable"), "{error:?}");
@@ -36,8 +34,7 @@ async fn d1_a_server_that_dies_is_away_at_once_and_comes_back() {
 #[tokio::test]
 async fn an_idle_connection_is_replaced_before_it_is_used() {
     let mut server = Server::start(&[]);
-    let redis = connect(&server.url());
-    redis.check().await.unwrap();
+    let redis = connected(&server.url()).await;
     // Long enough for a restart not to look like a server that always breaks off.
     tokio::time::sleep(Duration::from_millis(2500)).await;
     server.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
@@ -50,8 +47,7 @@ async fn an_idle_connection_is_replaced_before_it_is_used() {
 #[tokio::test]
 async fn d1_a_frozen_server_makes_nobody_wait_for_long() {
     let server = Server::start(&[]);
-    let redis = connect(&server.url());
-    redis.check().await.unwrap();
+    let redis = connected(&server.url()).await;
     server.freeze();
     redis.check().await.unwrap_err();
     // Once it is known, at once.
@@ -75,11 +71,22 @@ async fn who_begins_while_nobody_is_there_connects_later() {
     in_the_end(|| redis.check()).await;
 }
 
+/// One whose disk is full, or that follows another, answers questions too.
+#[tokio::test]
+async fn a_server_that_takes_nothing_is_away() {
+    let server = Server::start(&[]);
+    let redis = connected(&server.url()).await;
+    server.cli(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+    assert_eq!(redis.check().await.unwrap_err().code(), "redis_unavailable");
+    server.cli(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+    in_the_end(|| redis.check()).await;
+}
+
 #[tokio::test]
 async fn wrong_credentials_are_told_and_not_shown() {
     let server = Server::start(&["--requirepass", "right"]);
     let with = |password: &str| format!("redis://:{password}@127.0.0.1:{}", server.port());
-    connect(&with("right")).check().await.unwrap();
+    connected(&with("right")).await;
     let redis = connect(&with("hunter2"));
     let error = redis.check().await.unwrap_err();
     let shown = format!("{} {error:?} {redis:?}", error.report());
@@ -104,8 +111,7 @@ async fn a_node_of_a_cluster_is_not_a_server() {
 #[tokio::test]
 async fn the_sentinel_names_another_primary() {
     let mut watched = Sentinel::start();
-    let redis = connect(&watched.url());
-    redis.check().await.unwrap();
+    let redis = connected(&watched.url()).await;
     watched.primary().kill();
     in_the_end(|| redis.check()).await;
     assert!(watched.replica().cli(&["INFO", "replication"]).contains("role:master"));
@@ -114,8 +120,7 @@ async fn the_sentinel_names_another_primary() {
 #[tokio::test]
 async fn d2_a_cluster_replaces_a_primary() {
     let mut cluster = Cluster::start();
-    let redis = connect(&cluster.url());
-    redis.check().await.unwrap();
+    let redis = connected(&cluster.url()).await;
     let (dead, others) = cluster.nodes().split_first_mut().unwrap();
     dead.kill();
     in_the_end(|| async {
@@ -131,8 +136,7 @@ async fn d2_a_cluster_replaces_a_primary() {
 #[tokio::test]
 async fn a_cluster_that_lacks_some_slots_is_away() {
     let mut cluster = Cluster::start();
-    let redis = connect(&cluster.url());
-    redis.check().await.unwrap();
+    let redis = connected(&cluster.url()).await;
     // The replicas first, so that nobody takes the place of the primary.
     let dead = &mut cluster.nodes()[2..];
     dead.iter_mut().rev().for_each(Server::kill);

@@ -171,6 +171,36 @@ async fn callers_see_what_they_wrote() {
     here.close().await;
 }
 
+/// What somebody may not see any more is seen nowhere, also when the process dies between the change and
+/// the note of where in the log it is.
+#[tokio::test]
+async fn rights_count_without_their_note() {
+    let fleet = Fleet::start().await;
+    let catalog = fleet.catalog(FOREVER).await;
+    let (ada, bob) = (view(&catalog, "ada"), view(&catalog, "bob"));
+    put_in(&*ada, fleet.library).await;
+    until("the replica has it", async || seen(&*bob, "bob").await == 1).await;
+    fleet.hold_replica();
+    // The note after the commit is one of a place that is there.
+    fleet.primary.ask(
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         IF NEW.position <= pg_current_wal_insert_lsn() - '0/0' THEN RAISE EXCEPTION 'as told'; END IF; \
+         RETURN NEW; END $$; \
+         CREATE TRIGGER fail BEFORE INSERT OR UPDATE ON medianest_reached FOR EACH ROW EXECUTE FUNCTION fail()",
+    );
+    catalog.remove_member(TENANT, fleet.library, "bob", event(fleet.library)).await.unwrap_err();
+    assert_eq!((libraries(&*bob, "bob").await, seen(&*bob, "bob").await), (0, 0));
+    catalog.close().await;
+}
+
+#[tokio::test]
+async fn a_replica_is_one_host() {
+    let mut options = PostgresOptions::default();
+    options.replicas = vec![String::from("postgres://one,two/medianest")];
+    let refused = PostgresCatalog::connect_with("postgres://nobody@127.0.0.1:1/nothing", &options).await;
+    assert_eq!(refused.unwrap_err().code(), "invalid_database_url");
+}
+
 /// A replica that is too far behind answers nobody.
 #[tokio::test]
 async fn a_replica_that_lags_is_not_asked() {

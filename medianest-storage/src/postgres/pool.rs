@@ -5,7 +5,7 @@ use super::{
 };
 use crate::sql::error::from_sqlx;
 use futures::FutureExt;
-use medianest_core::Result;
+use medianest_core::{Error, Result};
 use sqlx::{
     ConnectOptions, Connection, PgPool, Postgres,
     pool::PoolConnection,
@@ -135,9 +135,10 @@ impl Primary {
 /// # Errors
 /// `invalid_database_url`.
 pub(super) fn replica(url: &str, options: &PostgresOptions) -> Result<PgPool> {
-    let hosts = hosts::parse(url)?;
-    let first = hosts.into_iter().next().unwrap_or_default();
-    Ok(bounded(options).connect_lazy_with(ours(first)))
+    match <[PgConnectOptions; 1]>::try_from(hosts::parse(url)?) {
+        Ok([host]) => Ok(bounded(options).connect_lazy_with(ours(host))),
+        Err(_) => Err(Error::invalid("invalid_database_url", "a replica is one host; name each by itself")),
+    }
 }
 
 /// Whether a server follows another one, and can write nothing.

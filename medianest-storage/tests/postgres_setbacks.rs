@@ -16,9 +16,20 @@ use std::{
 };
 use tokio::task::JoinSet;
 
-/// After so long nobody is told any more that the database was away: ten seconds, on a machine that does
-/// something else besides.
-const RECOVERED: Duration = Duration::from_secs(30);
+/// After so long nobody is told any more that the database was away.
+const RECOVERED: Duration = Duration::from_secs(10);
+/// The same on a machine that is busy with something else.
+const AT_LAST: Duration = Duration::from_secs(60);
+
+/// Whatever the machine is busy with, it is not so three times.
+async fn recovers_soon(setback: impl AsyncFn() -> Duration) {
+    for _ in 0..3 {
+        if setback().await < RECOVERED {
+            return;
+        }
+    }
+    panic!("three times somebody was refused for longer than {RECOVERED:?} after it was back");
+}
 
 async fn write(catalog: &PostgresCatalog) -> Result<()> {
     catalog.enqueue(&[NewJob::new(TenantId::DEFAULT, JobKind::Render, AssetId::new())]).await
@@ -120,28 +131,33 @@ impl Load {
         Self { stop, last_error, tasks }
     }
 
-    /// Waits until nobody was refused for a while, which must begin soon after `since`.
-    async fn must_recover(mut self, since: Instant) {
+    /// Waits until nobody was refused for a while, and tells how long after `since` that began.
+    async fn recovered(mut self, since: Instant) -> Duration {
         const QUIET: Duration = Duration::from_secs(3);
-        loop {
+        let took = loop {
             let last = self.last_error.lock().unwrap().unwrap_or(since).max(since);
             let took = last - since;
-            assert!(took < RECOVERED, "somebody was refused {took:?} after it was back");
+            assert!(took < AT_LAST, "somebody was refused {took:?} after it was back");
             if last.elapsed() > QUIET {
-                break;
+                break took;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        };
         self.stop.store(true, Ordering::Relaxed);
         while let Some(done) = self.tasks.join_next().await {
             assert!(done.unwrap() > 0);
         }
+        took
     }
 }
 
 /// A server that crashes and starts again is used again by itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_is_soon_forgotten() {
+    recovers_soon(restart).await;
+}
+
+async fn restart() -> Duration {
     let server = Server::start();
     let catalog = Arc::new(PostgresCatalog::connect(&server.url("postgres")).await.unwrap());
     catalog.migrate().await.unwrap();
@@ -152,13 +168,18 @@ async fn a_restart_is_soon_forgotten() {
         server
     });
     let _server = server.await.unwrap();
-    load.must_recover(Instant::now()).await;
+    let took = load.recovered(Instant::now()).await;
     catalog.close().await;
+    took
 }
 
 /// Of several hosts the one is used that is the primary, also when another becomes it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_takes_over() {
+    recovers_soon(failover).await;
+}
+
+async fn failover() -> Duration {
     let first = Server::start();
     let url = |one: &Server, two: &Server| {
         let hosts = format!("{},{}", one.socket().display(), two.socket().display());
@@ -176,9 +197,10 @@ async fn a_replica_takes_over() {
         (first, second)
     });
     let (_first, second) = servers.await.unwrap();
-    load.must_recover(Instant::now()).await;
+    let took = load.recovered(Instant::now()).await;
     let there = second.ask("SELECT count(*) FROM medianest_jobs").parse::<u64>().unwrap();
     write(&catalog).await.unwrap();
     assert_eq!(second.ask("SELECT count(*) FROM medianest_jobs").parse::<u64>().unwrap(), there + 1);
     catalog.close().await;
+    took
 }

@@ -8,9 +8,6 @@ use poem_openapi::{
 };
 use serde::Serialize;
 
-/// Bytes that most answers fit in.
-const USUAL: usize = 2 << 10;
-
 /// JSON of what is answered most often: written by serde at once, where [`Json`] first builds a tree of
 /// values. What is written is the same.
 pub(super) struct Written<T>(pub(super) T);
@@ -33,9 +30,8 @@ impl<T: Type + Serialize> Payload for Written<T> {
 
 impl<T: Serialize + Send> IntoResponse for Written<T> {
     fn into_response(self) -> Response {
-        let mut json = Vec::with_capacity(USUAL);
-        match serde_json::to_writer(&mut json, &self.0) {
-            Ok(()) => {
+        match serde_json::to_vec(&self.0) {
+            Ok(json) => {
                 Response::builder().header(header::CONTENT_TYPE, "application/json; charset=utf-8").body(json)
             }
             Err(error) => {

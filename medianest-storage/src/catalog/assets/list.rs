@@ -89,11 +89,7 @@ pub(super) async fn list(
     walk.push_order(&mut query);
     query.limit(limit);
 
-    let rows = query.all(conn).await?;
-    let mut assets = Vec::with_capacity(rows.len());
-    for row in &rows {
-        assets.push(asset::read(row)?);
-    }
+    let assets = query.all(conn).await?.iter().map(asset::read).collect::<Result<Vec<_>>>()?;
     let place = |last: &Asset| Place { tag: walk.tag, key: walk.key(last), id: last.id.as_uuid() };
     Ok(page_of(assets, page, place))
 }

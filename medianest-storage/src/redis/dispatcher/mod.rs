@@ -20,8 +20,8 @@ use tokio::{sync::Notify, task::JoinSet};
 ///
 /// Redis holds the first thousand runnable ids of each kind, and each worker takes some of them away. A
 /// worker that leaves few behind, or finds that they were read two seconds ago, asks for more, and of all
-/// processes that ask at the same time one reads the catalog. So it does not matter what Redis forgets: what is not there is read again, and ids that
-/// are there wrongly are claimed in vain.
+/// processes that ask at the same time one reads the catalog. So it does not matter what Redis forgets: what
+/// is not there is read again, and ids that are there wrongly are claimed in vain.
 ///
 /// While Redis is away, or would throw ids away when it is full, the catalog chooses.
 pub struct RedisDispatcher {

@@ -7,6 +7,9 @@
 //! between them lies every command to the catalog. At a given step the child kills itself, as the
 //! kernel would. The parent then restarts it, maybe to be killed again, and at last looks at what is
 //! there.
+//!
+//! `MEDIANEST_CRASH_SEEDS` is for a longer run: so many seeds for each database, from
+//! `MEDIANEST_CRASH_FIRST_SEED` on, and every step on PostgreSQL too.
 #![expect(clippy::print_stdout, reason = "the child tells its parent what was acknowledged")]
 
 mod child;
@@ -23,20 +26,32 @@ fn main() {
         return;
     }
     let arguments = Arguments::from_args();
+    let many = number("MEDIANEST_CRASH_SEEDS");
+    let first = number("MEDIANEST_CRASH_FIRST_SEED").unwrap_or(0);
     let mut trials = vec![Trial::test("sqlite_killed_at_every_step", || every_step(None))];
-    for seed in 0..24 {
+    for seed in first..first + many.unwrap_or(24) {
         trials.push(Trial::test(format!("sqlite_killed_again_and_again_seed_{seed}"), move || {
             many_kills(seed, None)
         }));
     }
-    trials.push(Trial::test("postgres_killed_at_every_fourth_step", || every_step(Some(4))));
-    for seed in 100..104 {
+    let (name, steps) = match many {
+        Some(_) => ("postgres_killed_at_every_step", 1),
+        None => ("postgres_killed_at_every_fourth_step", 4),
+    };
+    trials.push(Trial::test(name, move || every_step(Some(steps))));
+    for seed in first + 100..first + 100 + many.unwrap_or(4) {
         let database = || Some(postgres::database());
         trials.push(Trial::test(format!("postgres_killed_again_and_again_seed_{seed}"), move || {
             many_kills(seed, database())
         }));
     }
     libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// What an environment variable says, if it is set.
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is to be a number, not {text:?}")))
 }
 
 /// One nest per step: killed there once, restarted, looked at.

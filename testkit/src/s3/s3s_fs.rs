@@ -1,10 +1,9 @@
-//! An S3 server of one test process, [s3s-fs](https://crates.io/crates/s3s-fs): started with the first
-//! [`bucket`], listening on a port of its own, gone when the process dies by whatever means.
-//!
-//! It checks signatures and the SHA-256 of what is sent. Three things it does otherwise than S3: keys
-//! that are too long for the name of a file are refused, a folder answers as if it were an object, and
-//! unfinished multipart uploads cannot be listed. Here they can be counted, by their files.
+//! [s3s-fs](https://crates.io/crates/s3s-fs). It checks signatures and the SHA-256 of what is sent. What it
+//! does otherwise than S3: keys that are too long for the name of a file are refused, a folder answers as
+//! if it were an object, the parts of uploads are listed without their ETags, which are not compared
+//! either, and unfinished multipart uploads cannot be listed. Here they can be counted, by their files.
 
+use super::program;
 use crate::watched::Watched;
 use std::{
     net::SocketAddr,
@@ -106,7 +105,7 @@ struct Server {
 impl Server {
     fn start() -> Self {
         let needed = "tests need the S3 server s3s-fs: run script/setup --test, or put it on the PATH";
-        let program = program().unwrap_or_else(|| panic!("{needed}"));
+        let program = program("s3s-fs").unwrap_or_else(|| panic!("{needed}"));
         let folder = tempfile::Builder::new()
             .prefix("medianest-s3-")
             .tempdir()
@@ -126,17 +125,6 @@ impl Server {
     }
 }
 
-/// `script/setup --test` puts it below the cache folder.
-fn program() -> Option<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
-    let ours = cache.map(|cache| cache.join("medianest/tools/bin"));
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = ours.into_iter().chain(std::env::split_paths(&path));
-    folders.map(|folder| folder.join("s3s-fs")).find(|program| program.is_file())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_server_goes_with_its_process() {
-        assert_goes_with_its_process("s3::tests::the_server_goes_with_its_process", || {
+        assert_goes_with_its_process("s3::s3s_fs::tests::the_server_goes_with_its_process", || {
             let server = bucket().server;
             (server.folder.clone(), Some(server.address))
         });

@@ -1,6 +1,6 @@
 //! Where bytes live.
 
-use crate::{BlobKey, Capabilities, Error, ErrorKind, Presign, Result, Timestamp};
+use crate::{BlobKey, Capabilities, Error, ErrorKind, Multipart, Presign, Result, Timestamp};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
@@ -32,7 +32,8 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
 
     /// The bytes of `key` from `range.start` to before `range.end`; the whole without a range. A range
     /// that reaches past the end is cut there; one that starts past the end gives nothing. The stream
-    /// ends with an error when fewer bytes come than were asked for and are there.
+    /// ends with an error when fewer bytes come than were asked for and are there, also when others replace
+    /// them meanwhile: never with those of both.
     ///
     /// # Errors
     /// [`NotFound`](ErrorKind::NotFound) (`blob_not_found`); `Unavailable`.
@@ -118,10 +119,20 @@ pub trait BlobStoreExt: BlobStore {
     /// # Errors
     /// `presign_unsupported` (Unsupported) when the store gives out none.
     fn presign(&self) -> Result<&dyn Presign> {
-        self.capabilities().presign.ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, "presign_unsupported", "this blob store gives out no URLs")
-        })
+        self.capabilities().presign.ok_or_else(no_urls)
     }
+
+    /// What takes parts by URLs.
+    ///
+    /// # Errors
+    /// `presign_unsupported` (Unsupported) when the store gives out none.
+    fn multipart(&self) -> Result<&dyn Multipart> {
+        self.capabilities().multipart.ok_or_else(no_urls)
+    }
+}
+
+fn no_urls() -> Error {
+    Error::new(ErrorKind::Unsupported, "presign_unsupported", "this blob store gives out no such URLs")
 }
 
 impl<T: BlobStore + ?Sized> BlobStoreExt for T {}
@@ -131,7 +142,8 @@ pub fn blob_not_found(key: &BlobKey) -> Error {
     Error::new(ErrorKind::NotFound, "blob_not_found", "there are no bytes under this key").with("key", key)
 }
 
-/// A store in memory: for tests, demonstrations and caches of a known size.
+/// A store in memory: for tests, demonstrations and caches of a known size. Nobody answers for it in the
+/// network, so it gives out no URLs.
 #[derive(Clone, Default)]
 pub struct MemoryBlobs {
     blobs: Arc<RwLock<BTreeMap<BlobKey, (Bytes, Timestamp)>>>,

@@ -35,6 +35,7 @@ mod id;
 mod job;
 mod limits;
 mod media;
+mod multipart;
 mod page;
 mod presign;
 mod principal;
@@ -63,6 +64,9 @@ pub use id::{
 pub use job::{Fence, Job, JobKind, JobPayload, JobState, NewJob, QueueStats, Runnable};
 pub use limits::Limits;
 pub use media::{Camera, Captured, Facts, Location, MediaKind, MediaType, Stream, StreamKind, Tags};
+pub use multipart::{
+    LONGEST_PRESIGNED, Multipart, MultipartId, PartRequest, PartRules, PartUrl, SentPart, StoredPart,
+};
 pub use page::{Page, PageRequest};
 pub use presign::{Capabilities, Presign, PresignedHeaders};
 pub use principal::{ADMIN, Action, Principal, Resource, USER, Visibility, VisibleLibraries};

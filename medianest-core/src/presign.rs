@@ -1,6 +1,6 @@
 //! What some stores can do beyond storing: give out URLs.
 
-use crate::{BlobKey, Result};
+use crate::{BlobKey, Multipart, Result};
 use async_trait::async_trait;
 use std::{fmt, time::Duration};
 
@@ -10,6 +10,8 @@ use std::{fmt, time::Duration};
 pub struct Capabilities<'a> {
     /// It gives out URLs that it answers itself.
     pub presign: Option<&'a dyn Presign>,
+    /// It takes parts by URLs that it answers itself.
+    pub multipart: Option<&'a dyn Multipart>,
 }
 
 /// Gives out URLs that a store answers itself, so that bytes need not pass through us.

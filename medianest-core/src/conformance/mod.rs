@@ -7,6 +7,7 @@
 //! | macro | proves | for |
 //! |---|---|---|
 //! | [`blob_store_tests!`](crate::blob_store_tests) | [`BlobStore`](crate::BlobStore) | everybody |
+//! | [`multipart_tests!`](crate::multipart_tests) | [`Multipart`](crate::Multipart) | everybody |
 //! | [`event_bus_tests!`](crate::event_bus_tests) | [`EventBus`](crate::EventBus) | everybody |
 //! | [`rate_limiter_tests!`](crate::rate_limiter_tests) | [`RateLimiter`](crate::RateLimiter) | everybody |
 //! | [`session_store_tests!`](crate::session_store_tests) | `SessionStore` (feature `auth`) | everybody |
@@ -51,6 +52,7 @@ mod fixture;
 pub mod identity;
 pub mod jobs;
 pub mod lifecycle;
+pub mod multipart;
 pub mod rate_limiter;
 pub mod search;
 #[cfg(feature = "auth")]

@@ -29,12 +29,12 @@ use self::{
 use async_trait::async_trait;
 use futures::{StreamExt, stream::BoxStream};
 use medianest_core::{
-    BlobKey, BlobMeta, BlobStore, ByteStream, Capabilities, Error, ErrorKind, Presign, Result, Timestamp,
-    blob_not_found,
+    BlobKey, BlobMeta, BlobStore, ByteStream, Capabilities, Error, ErrorKind, Multipart, Presign, Result,
+    Timestamp, blob_not_found,
 };
 use object_store::{
-    GetOptions, GetRange, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, local::LocalFileSystem,
-    memory::InMemory, path::Path,
+    GetOptions, GetRange, GetResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
+    local::LocalFileSystem, memory::InMemory, path::Path,
 };
 use std::{fmt, ops::Range, sync::Arc, time::Duration};
 
@@ -74,8 +74,15 @@ trait Remote: fmt::Debug + Send + Sync {
     /// See [`BlobStore::sweep`].
     async fn sweep(&self, silent_for: Duration) -> Result<u64>;
 
+    /// Waits a moment for what was written just now, and is not shown yet; false when that was waited for
+    /// long enough.
+    async fn shows_late(&self, tried: usize) -> bool;
+
     /// Itself, when it gives out URLs.
     fn presign(&self) -> Option<&dyn Presign>;
+
+    /// What takes parts from others, when it does.
+    fn multipart(&self) -> Option<&dyn Multipart>;
 }
 
 impl ObjectBlobs {
@@ -113,6 +120,22 @@ impl ObjectBlobs {
         }
     }
 
+    /// What is there; looked for more than once, since who reads was told that it is.
+    async fn found(&self, key: &BlobKey, options: GetOptions) -> Result<GetResult> {
+        let mut tried = 0;
+        loop {
+            let found = self.store.get_opts(&path(key), options.clone()).await;
+            let error = match found.map_err(|error| from_store(error, key)) {
+                Err(error) if error.kind() == ErrorKind::NotFound => error,
+                found => return found,
+            };
+            match &self.remote {
+                Some(remote) if remote.shows_late(tried).await => tried += 1,
+                _ => return Err(error),
+            }
+        }
+    }
+
     async fn meta(&self, key: &BlobKey) -> Result<Option<ObjectMeta>> {
         match self.store.head(&path(key)).await.map_err(|error| from_store(error, key)) {
             Ok(meta) => Ok(Some(meta)),
@@ -147,19 +170,16 @@ impl BlobStore for ObjectBlobs {
         }
         let wanted = range.clone().map(|range| GetRange::Bounded(range.start..range.end.min(FARTHEST)));
         let options = GetOptions { range: wanted, ..GetOptions::default() };
-        match self.store.get_opts(&path(key), options).await {
+        match self.found(key, options).await {
             Ok(found) => Ok(read(Arc::clone(&self.store), found, key.clone())),
-            Err(error) => {
-                let error = from_store(error, key);
-                // Stores refuse a range that starts past the end, each with an error of its own.
-                match range {
-                    Some(range) if error.kind() != ErrorKind::NotFound => match self.meta(key).await? {
-                        Some(meta) if range.start >= meta.size => Ok(nothing()),
-                        _ => Err(error),
-                    },
+            // Stores refuse a range that starts past the end, each with an error of its own.
+            Err(error) => match range {
+                Some(range) if error.kind() != ErrorKind::NotFound => match self.meta(key).await? {
+                    Some(meta) if range.start >= meta.size => Ok(nothing()),
                     _ => Err(error),
-                }
-            }
+                },
+                _ => Err(error),
+            },
         }
     }
 
@@ -196,7 +216,10 @@ impl BlobStore for ObjectBlobs {
 
     fn capabilities(&self) -> Capabilities<'_> {
         let mut capabilities = Capabilities::default();
-        capabilities.presign = self.remote.as_ref().and_then(|remote| remote.presign());
+        if let Some(remote) = &self.remote {
+            capabilities.presign = remote.presign();
+            capabilities.multipart = remote.multipart();
+        }
         capabilities
     }
 

@@ -2,7 +2,7 @@
 
 use crate::support::{key, nest, noise};
 use medianest_core::{BlobStore, BlobStoreExt, ErrorKind, MemoryBlobs, PresignedHeaders};
-use medianest_storage::ObjectBlobs;
+use medianest_storage::{Mirror, ObjectBlobs};
 use std::time::Duration;
 
 fn headers() -> PresignedHeaders {
@@ -56,8 +56,16 @@ async fn a_url_reads_one_blob_and_does_nothing_else() {
 
 #[test]
 fn stores_that_give_out_no_urls_say_so() {
-    for error in [MemoryBlobs::new().presign().unwrap_err(), ObjectBlobs::memory().presign().unwrap_err()] {
-        assert_eq!((error.kind(), error.code()), (ErrorKind::Unsupported, "presign_unsupported"));
+    let nest = nest();
+    let stores: [&dyn BlobStore; 3] = [
+        &MemoryBlobs::new(),
+        &ObjectBlobs::memory(),
+        // Parts would be in one of the two alone.
+        &Mirror::new(nest.blobs.clone(), ObjectBlobs::memory()),
+    ];
+    for store in stores {
+        for error in [store.presign().map(drop).unwrap_err(), store.multipart().map(drop).unwrap_err()] {
+            assert_eq!((error.kind(), error.code()), (ErrorKind::Unsupported, "presign_unsupported"));
+        }
     }
-    assert!(ObjectBlobs::memory().capabilities().presign.is_none());
 }

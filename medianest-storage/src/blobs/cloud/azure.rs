@@ -1,4 +1,4 @@
-use super::{super::ObjectBlobs, Patience, invalid};
+use super::{super::ObjectBlobs, Cloud, Patience, invalid};
 use medianest_core::{BlobKey, Result};
 use object_store::azure::MicrosoftAzureBuilder;
 use std::fmt;
@@ -60,7 +60,8 @@ impl ObjectBlobs {
             .with_container_name(options.container)
             .with_retry(options.patience.retry())
             .with_client_options(options.patience.client(false));
+        let store = builder.build().map_err(invalid)?;
         // Blocks that no list names vanish by themselves after a week.
-        Ok(Self::cloud(builder.build().map_err(invalid)?, options.prefix.as_ref(), None, false))
+        Ok(Self::cloud(Cloud::below(store, options.prefix.as_ref(), options.patience)))
     }
 }

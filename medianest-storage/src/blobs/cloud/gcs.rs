@@ -1,4 +1,4 @@
-use super::{super::ObjectBlobs, Patience, invalid};
+use super::{super::ObjectBlobs, Cloud, Patience, invalid};
 use medianest_core::{BlobKey, Result};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use std::path::PathBuf;
@@ -41,6 +41,8 @@ impl ObjectBlobs {
             .with_retry(options.patience.retry())
             .with_client_options(options.patience.client(false));
         let origin = Some(String::from("https://storage.googleapis.com"));
-        Ok(Self::cloud(builder.build().map_err(invalid)?, options.prefix.as_ref(), origin, true))
+        let store = builder.build().map_err(invalid)?;
+        let cloud = Cloud::below(store, options.prefix.as_ref(), options.patience);
+        Ok(Self::cloud(Cloud { origin, keeps_unfinished: true, ..cloud }))
     }
 }

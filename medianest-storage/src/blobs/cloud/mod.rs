@@ -2,12 +2,16 @@
 
 #[cfg(feature = "azure")]
 mod azure;
+#[cfg(feature = "s3")]
+mod direct;
 #[cfg(feature = "gcs")]
 mod gcs;
 mod patience;
 mod presign;
 #[cfg(feature = "s3")]
 mod s3;
+#[cfg(feature = "s3")]
+mod sign;
 mod unfinished;
 
 #[cfg(feature = "azure")]
@@ -20,20 +24,27 @@ pub use s3::S3Options;
 
 use super::{ObjectBlobs, Remote};
 use async_trait::async_trait;
-use medianest_core::{BlobKey, Error, Presign, Result};
+use medianest_core::{BlobKey, Error, Multipart, Presign, Result};
 use object_store::{
     MultipartUpload, ObjectStore, ObjectStoreExt, multipart::MultipartStore, path::Path, prefix::PrefixStore,
     signer::Signer,
 };
 use std::{fmt, sync::Arc, time::Duration};
 
+/// How often what is not there is looked for again: most stores show at once what was written, not all.
+const LATE: usize = 2;
+
 /// What a store in the network can do beside storing.
 struct Cloud {
     store: Arc<dyn CloudStore>,
+    patience: Patience,
     /// What its URLs begin with; None when it cannot sign what we need.
     origin: Option<String>,
     /// Whether what is left of an upload stays until it is aborted.
     keeps_unfinished: bool,
+    /// Parts that others send.
+    #[cfg(feature = "s3")]
+    direct: Option<direct::Direct>,
 }
 
 impl fmt::Debug for Cloud {
@@ -58,8 +69,22 @@ impl Remote for Cloud {
         }
     }
 
+    async fn shows_late(&self, tried: usize) -> bool {
+        if tried < LATE {
+            self.patience.pause(tried).await;
+        }
+        tried < LATE
+    }
+
     fn presign(&self) -> Option<&dyn Presign> {
         self.origin.as_ref().map(|_| self as &dyn Presign)
+    }
+
+    fn multipart(&self) -> Option<&dyn Multipart> {
+        #[cfg(feature = "s3")]
+        return self.direct.as_ref().map(|direct| direct as &dyn Multipart);
+        #[cfg(not(feature = "s3"))]
+        None
     }
 }
 
@@ -68,17 +93,28 @@ trait CloudStore: ObjectStore + MultipartStore + Signer {}
 
 impl<T: ObjectStore + MultipartStore + Signer> CloudStore for T {}
 
-impl ObjectBlobs {
-    fn cloud<T>(store: T, prefix: Option<&BlobKey>, origin: Option<String>, keeps_unfinished: bool) -> Self
-    where
-        T: CloudStore,
-    {
+impl Cloud {
+    /// A store, or a folder of it, that gives out no URLs and keeps nothing unfinished.
+    fn below<T: CloudStore>(store: T, prefix: Option<&BlobKey>, patience: Patience) -> Self {
         let store: Arc<dyn CloudStore> = match prefix {
             Some(prefix) => Arc::new(PrefixStore::new(store, prefix.as_str())),
             None => Arc::new(store),
         };
-        let remote = Cloud { store: Arc::clone(&store), origin, keeps_unfinished };
-        Self { remote: Some(Arc::new(remote)), ..Self::new(store) }
+        Self {
+            store,
+            patience,
+            origin: None,
+            keeps_unfinished: false,
+            #[cfg(feature = "s3")]
+            direct: None,
+        }
+    }
+}
+
+impl ObjectBlobs {
+    fn cloud(cloud: Cloud) -> Self {
+        let store = Arc::clone(&cloud.store);
+        Self { remote: Some(Arc::new(cloud)), ..Self::new(store) }
     }
 }
 

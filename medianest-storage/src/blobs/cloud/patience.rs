@@ -45,6 +45,13 @@ impl Patience {
         }
     }
 
+    /// Waits before the retry after so many, as the client of object_store does by itself.
+    pub(super) async fn pause(&self, tried: usize) {
+        let longest = self.first_delay.saturating_mul(1 << tried.min(16)).min(Duration::from_secs(10));
+        let random = f64::from(uuid::Uuid::now_v7().as_bytes()[15]) / 255.0;
+        tokio::time::sleep(longest.mul_f64(random)).await;
+    }
+
     /// A download may last as long as its reader likes: only silence is bounded.
     pub(super) fn client(&self, plain: bool) -> ClientOptions {
         ClientOptions::new()

@@ -1,7 +1,7 @@
-use super::{super::ObjectBlobs, Patience, invalid, is_plain};
+use super::{super::ObjectBlobs, Cloud, Patience, direct::Direct, invalid, is_plain};
 use medianest_core::{BlobKey, Result};
 use object_store::aws::{AmazonS3Builder, Checksum};
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// Where an S3 bucket is, and how it is talked to.
 #[derive(Clone)]
@@ -116,7 +116,16 @@ impl ObjectBlobs {
             .with_client_options(options.patience.client(plain))
             .build()
             .map_err(invalid)?;
-        Ok(Self::cloud(store, options.prefix.as_ref(), Some(origin(&address)), true))
+        let credentials = Arc::clone(store.credentials());
+        let cloud = Cloud::below(store, options.prefix.as_ref(), options.patience.clone());
+        let (whole, checksums) = (Arc::clone(&cloud.store), options.checksums);
+        let direct = Direct::new(whole, credentials, options.patience, plain, checksums);
+        Ok(Self::cloud(Cloud {
+            origin: Some(origin(&address)),
+            keeps_unfinished: true,
+            direct: Some(direct.map_err(invalid)?),
+            ..cloud
+        }))
     }
 }
 

@@ -26,10 +26,49 @@ const FOLDER: &str = "@unfinished";
 /// How often the note of an upload that grows is renewed.
 const RENEW: Duration = Duration::from_secs(3600);
 
+/// What is noted of an upload.
 #[derive(Deserialize, Serialize)]
-struct Note {
-    path: String,
-    upload: MultipartId,
+pub(super) struct Note {
+    pub(super) path: String,
+    pub(super) upload: MultipartId,
+}
+
+impl Note {
+    #[cfg(feature = "s3")]
+    pub(super) async fn write(&self, store: &dyn CloudStore, name: Uuid) -> object_store::Result<()> {
+        store.put(&place(name), self.text()?.into()).await.map(drop)
+    }
+
+    fn text(&self) -> object_store::Result<Bytes> {
+        let text = serde_json::to_vec(self);
+        Ok(text.map_err(|source| StoreError::Generic { store: "note", source: source.into() })?.into())
+    }
+}
+
+fn place(name: Uuid) -> Path {
+    Path::from_iter([FOLDER, &name.simple().to_string()])
+}
+
+/// Whether the upload of this note has neither been completed nor aborted.
+#[cfg(feature = "s3")]
+pub(super) async fn is_noted(store: &dyn CloudStore, name: Uuid) -> object_store::Result<bool> {
+    match store.head(&place(name)).await {
+        Ok(_) => Ok(true),
+        Err(StoreError::NotFound { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes a note.
+#[cfg(feature = "s3")]
+pub(super) async fn forget(store: &dyn CloudStore, name: Uuid) {
+    remove(store, &place(name)).await;
+}
+
+async fn remove(store: &dyn CloudStore, note: &Path) {
+    if let Err(error) = store.delete(note).await {
+        tracing::debug!(%error, %note, "left the note of an upload to the sweeper");
+    }
 }
 
 /// Begins an upload, and notes it.
@@ -41,7 +80,7 @@ pub(super) async fn begin(
     // What is there now is told apart later from what we wrote.
     let replaced = etag(&*store, &path).await?;
     let id = store.create_multipart(&path).await?;
-    let note = Path::from_iter([FOLDER, &Uuid::now_v7().simple().to_string()]);
+    let note = place(Uuid::now_v7());
     let mut upload = Noted {
         store,
         path,
@@ -53,8 +92,7 @@ pub(super) async fn begin(
         next: 0,
         noted: Instant::now(),
     };
-    let text = serde_json::to_vec(&Note { path: upload.path.to_string(), upload: upload.id.clone() });
-    upload.text = text.map_err(|source| StoreError::Generic { store: "note", source: source.into() })?.into();
+    upload.text = Note { path: upload.path.to_string(), upload: upload.id.clone() }.text()?;
     if let Err(error) = upload.store.put(&upload.note, upload.text.clone().into()).await {
         let _ = upload.abort().await;
         return Err(error);
@@ -125,9 +163,7 @@ impl fmt::Debug for Noted {
 
 impl Noted {
     async fn forget(&self) {
-        if let Err(error) = self.store.delete(&self.note).await {
-            tracing::debug!(%error, note = %self.note, "left the note of an upload to the sweeper");
-        }
+        remove(&*self.store, &self.note).await;
     }
 
     /// Whether the store has put the parts together although it did not say so: its answer was lost, and

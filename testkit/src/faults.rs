@@ -16,7 +16,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
     time::Duration,
@@ -46,6 +46,8 @@ pub enum Fault {
     LoseAnswer,
     /// A bit of the request's body is turned over on the way.
     Corrupt,
+    /// A bit of the answer's body is.
+    CorruptAnswer,
 }
 
 /// The proxy; it stops when it is dropped.
@@ -62,6 +64,7 @@ struct Shared {
     server: SocketAddr,
     script: Mutex<Vec<Rule>>,
     seen: Mutex<Vec<String>>,
+    answered: Arc<AtomicU64>,
     under_way: AtomicUsize,
     most_under_way: AtomicUsize,
 }
@@ -85,6 +88,7 @@ impl FaultProxy {
             server,
             script: Mutex::default(),
             seen: Mutex::default(),
+            answered: Arc::default(),
             under_way: AtomicUsize::new(0),
             most_under_way: AtomicUsize::new(0),
         });
@@ -133,6 +137,11 @@ impl FaultProxy {
     /// The requests so far, as `METHOD /path?query`.
     pub fn seen(&self) -> Vec<String> {
         lock(&self.shared.seen).clone()
+    }
+
+    /// The bytes that the server answered so far.
+    pub fn answered(&self) -> u64 {
+        self.shared.answered.load(Ordering::SeqCst)
     }
 
     /// The most requests with a body that were under way at one moment.
@@ -200,6 +209,7 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Answe
             Err("the answer was lost".into())
         }
         Some(Fault::Corrupt) => pass(&shared, head, corrupted(body)).await,
+        Some(Fault::CorruptAnswer) => Ok(pass(&shared, head, whole(body)).await?.map(corrupted)),
     }
 }
 
@@ -244,7 +254,14 @@ async fn pass(
     let (mut sender, connection) = client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     let answer = sender.send_request(Request::from_parts(head, body)).await?;
-    Ok(answer.map(whole))
+    let answered = Arc::clone(&shared.answered);
+    Ok(answer.map(|body| {
+        whole(body.map_frame(move |frame| {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            answered.fetch_add(bytes as u64, Ordering::SeqCst);
+            frame
+        }))
+    }))
 }
 
 fn error(status: u16, code: &str) -> Result<Answer, Error> {
@@ -281,14 +298,18 @@ where
     UnsyncBoxBody::new(StreamBody::new(frames))
 }
 
-fn corrupted(body: Incoming) -> UnsyncBoxBody<Bytes, Error> {
+fn corrupted<B>(body: B) -> UnsyncBoxBody<Bytes, Error>
+where
+    B: Body<Data = Bytes, Error: Into<Error>> + Send + Unpin + 'static,
+{
     let mut done = false;
-    let chunks = body.into_data_stream().map(move |chunk| {
-        let mut bytes = Vec::from(chunk?);
-        if let Some(first) = bytes.first_mut().filter(|_| !std::mem::replace(&mut done, true)) {
-            *first ^= 1;
-        }
-        Ok::<_, hyper::Error>(Frame::data(Bytes::from(bytes)))
-    });
-    whole(StreamBody::new(chunks))
+    whole(body.map_frame(move |frame| {
+        frame.map_data(|chunk| {
+            let mut bytes = Vec::from(chunk);
+            if let Some(first) = bytes.first_mut().filter(|_| !std::mem::replace(&mut done, true)) {
+                *first ^= 1;
+            }
+            bytes.into()
+        })
+    }))
 }

@@ -29,7 +29,7 @@ async fn assert_nothing(nest: &Nest) {
 }
 
 #[tokio::test]
-async fn a_small_put_survives_what_passes() {
+async fn d5_a_small_put_survives_what_passes() {
     for fault in PASSING {
         let nest = nest();
         nest.proxy.next("PUT", "k", fault);
@@ -41,7 +41,7 @@ async fn a_small_put_survives_what_passes() {
 }
 
 #[tokio::test]
-async fn each_step_of_a_multipart_put_survives_what_passes() {
+async fn d5_each_step_of_a_multipart_put_survives_what_passes() {
     // The last step is apart: a store that has done it knows the upload no more.
     for (method, part) in [("HEAD", "k"), ("POST", "uploads"), ("PUT", "unfinished"), ("PUT", "partNumber=2")]
     {
@@ -59,7 +59,7 @@ async fn each_step_of_a_multipart_put_survives_what_passes() {
 }
 
 #[tokio::test]
-async fn the_last_step_of_a_multipart_put_survives_what_passes() {
+async fn d5_the_last_step_of_a_multipart_put_survives_what_passes() {
     for fault in PASSING {
         let nest = nest();
         nest.blobs.put_bytes(&key("k"), "what was there".into()).await.unwrap();
@@ -74,7 +74,7 @@ async fn the_last_step_of_a_multipart_put_survives_what_passes() {
 }
 
 #[tokio::test]
-async fn a_multipart_put_that_comes_to_nothing_is_aborted() {
+async fn d5_a_multipart_put_that_comes_to_nothing_is_aborted() {
     let (begin, part, end) = (("POST", "uploads"), ("PUT", "partNumber=2"), ("POST", "uploadId"));
     for ((method, step), fault) in [
         (begin, Answer(503, "SlowDown")),
@@ -84,6 +84,8 @@ async fn a_multipart_put_that_comes_to_nothing_is_aborted() {
         (part, CutRequest(10)),
         (end, Answer(500, "InternalError")),
         (end, Answer(403, "AccessDenied")),
+        // What a store says of a part whose ETag is not the one it was told.
+        (end, Answer(400, "InvalidPart")),
         (end, CutRequest(10)),
     ] {
         let nest = nest();
@@ -95,7 +97,7 @@ async fn a_multipart_put_that_comes_to_nothing_is_aborted() {
 }
 
 #[tokio::test]
-async fn what_is_damaged_on_the_way_is_not_stored() {
+async fn d5_what_is_damaged_on_the_way_is_not_stored() {
     for size in [100_000, 9 * MIB] {
         let nest = nest();
         nest.proxy.always("PUT", "k", Corrupt);
@@ -105,7 +107,7 @@ async fn what_is_damaged_on_the_way_is_not_stored() {
 }
 
 #[tokio::test]
-async fn a_body_that_fails_aborts_its_upload() {
+async fn d5_a_body_that_fails_aborts_its_upload() {
     let nest = nest();
     let broken = stream::iter([Err(Error::invalid("cut", "the client went away"))]).boxed();
     let error = nest.blobs.put(&key("k"), body(&noise(20 * MIB)).chain(broken).boxed()).await.unwrap_err();
@@ -114,7 +116,7 @@ async fn a_body_that_fails_aborts_its_upload() {
 }
 
 #[tokio::test]
-async fn a_download_goes_on_where_it_broke_off() {
+async fn d5_a_download_goes_on_where_it_broke_off() {
     let nest = nest();
     let bytes = noise(3 * MIB);
     nest.blobs.put_bytes(&key("k"), bytes.clone()).await.unwrap();
@@ -129,7 +131,7 @@ async fn a_download_goes_on_where_it_broke_off() {
 }
 
 #[tokio::test]
-async fn a_download_that_never_gets_anywhere_ends_with_an_error() {
+async fn d5_a_download_that_never_gets_anywhere_ends_with_an_error() {
     let nest = nest();
     nest.blobs.put_bytes(&key("k"), noise(MIB)).await.unwrap();
     nest.proxy.always("GET", "k", CutAnswer(0));
@@ -138,7 +140,7 @@ async fn a_download_that_never_gets_anywhere_ends_with_an_error() {
 }
 
 #[tokio::test]
-async fn a_download_is_not_gone_on_with_in_other_bytes() {
+async fn d5_a_download_is_not_gone_on_with_in_other_bytes() {
     let nest = nest();
     nest.blobs.put_bytes(&key("k"), noise(MIB)).await.unwrap();
     nest.proxy.next("GET", "k", CutAnswer(100_000));
@@ -149,8 +151,31 @@ async fn a_download_is_not_gone_on_with_in_other_bytes() {
     assert!(rest.is_err(), "after {} bytes came those of a successor", first.len());
 }
 
+/// By a store that shows late what it has: who reads was told that it is there.
 #[tokio::test]
-async fn refusals_are_told_apart() {
+async fn d5_what_is_not_shown_just_after_a_put_is_waited_for() {
+    let nest = nest();
+    for size in [1000, 9 * MIB] {
+        let bytes = noise(size);
+        nest.blobs.put(&key("k"), body(&bytes)).await.unwrap();
+        for range in [None, Some(100..200)] {
+            nest.proxy.next("GET", "k", Answer(404, "NoSuchKey"));
+            let got = nest.blobs.get_bytes(&key("k"), range.clone()).await.unwrap();
+            assert_eq!(
+                got,
+                range.map_or(bytes.clone(), |range| bytes.slice(range.start as usize..range.end as usize))
+            );
+            assert_eq!(nest.proxy.to_come(), 0);
+        }
+    }
+    let before = nest.proxy.seen().len();
+    let missing = nest.blobs.get_bytes(&key("never"), None).await.unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::NotFound);
+    assert_eq!(nest.proxy.seen().len() - before, 3, "not for ever");
+}
+
+#[tokio::test]
+async fn d5_refusals_are_told_apart() {
     let nest = nest();
     nest.blobs.put_bytes(&key("k"), "x".into()).await.unwrap();
     for (fault, code) in [
@@ -174,7 +199,7 @@ async fn refusals_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_bucket_that_is_not_there_is_not_a_missing_blob_to_who_writes() {
+async fn d5_a_bucket_that_is_not_there_is_not_a_missing_blob_to_who_writes() {
     let nest = nest();
     for method in ["PUT", "POST"] {
         nest.proxy.always(method, "", Answer(404, "NoSuchBucket"));
@@ -187,7 +212,7 @@ async fn a_bucket_that_is_not_there_is_not_a_missing_blob_to_who_writes() {
 }
 
 #[tokio::test]
-async fn silence_ends() {
+async fn d5_silence_ends() {
     let nest = nest();
     nest.proxy.next("HEAD", "k", Silence);
     let before = Instant::now();
@@ -195,9 +220,9 @@ async fn silence_ends() {
     assert!(before.elapsed() >= Duration::from_secs(2), "the first request was not given its time");
 }
 
-/// D6, with a server that nobody answers for.
+/// With a server that nobody answers for.
 #[tokio::test]
-async fn a_store_that_is_away_says_so_and_comes_back() {
+async fn d6_a_store_that_is_away_says_so_and_comes_back() {
     let gone = nest();
     let blobs = gone.blobs.clone();
     blobs.put_bytes(&key("k"), "x".into()).await.unwrap();

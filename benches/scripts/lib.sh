@@ -1,6 +1,10 @@
 # A server of its own for load scripts: sourced after script/lib/common.sh.
 
-cargo build --release --locked -p medianest-server --bin medianest
+# BENCH_SERVER is a build of the server to measure, instead of the one that is built now.
+if [ -z "${BENCH_SERVER:-}" ]; then
+  cargo build --release --locked -p medianest-server --bin medianest
+  BENCH_SERVER="$(target_dir)/release/medianest"
+fi
 work="$(mktemp -d "${BENCH_DIR:-$PWD}/bench.XXXXXX")"
 server=
 end() {
@@ -15,7 +19,7 @@ start_server() {
   url="http://127.0.0.1:$port"
   printf 'correct-horse-battery-staple' >"$work/password"
   XDG_DATA_HOME="$work/data" MEDIANEST_LOG__FILTER=warn MEDIANEST_ACCOUNTS__FIRST_ADMIN_PASSWORD_FILE="$work/password" \
-    "$(target_dir)/release/medianest" serve --listen "127.0.0.1:$port" >"$work/server.log" 2>&1 &
+    "$BENCH_SERVER" serve --listen "127.0.0.1:$port" >"$work/server.log" 2>&1 &
   server=$!
   for _ in $(seq 200); do
     curl -sf -o /dev/null "$url/health/ready" && return

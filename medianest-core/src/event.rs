@@ -212,3 +212,18 @@ impl<'de> Deserialize<'de> for Cursor {
         text.parse().map_err(serde::de::Error::custom)
     }
 }
+
+/// How far the numbering of events is behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventBacklog {
+    /// Events that nobody can read yet; of more than [`COUNTED`](Self::COUNTED) the others are not counted.
+    pub events: u64,
+    /// Age of the oldest of them by the backend's clock, in milliseconds. When it happened was told by the clock
+    /// of the process that wrote it.
+    pub oldest_ms: u64,
+}
+
+impl EventBacklog {
+    /// The most that are counted.
+    pub const COUNTED: u32 = 10_000;
+}

@@ -210,7 +210,8 @@ pub struct Runnable {
     pub run_at: Timestamp,
 }
 
-/// How full a queue is.
+/// How full a queue is. Of what is in one state [`COUNTED`](Self::COUNTED) jobs are counted, and the others are
+/// not: so that the answer costs the same however full it is.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QueueStats {
     /// The kind of jobs in it.
@@ -227,4 +228,9 @@ pub struct QueueStats {
     pub dead: u64,
     /// Age of the oldest job that may run now, in milliseconds.
     pub oldest_runnable_ms: u64,
+}
+
+impl QueueStats {
+    /// The most that are counted: of the waiting (runnable and delayed together), of the running, and of the dead.
+    pub const COUNTED: u32 = 10_000;
 }

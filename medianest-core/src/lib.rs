@@ -56,7 +56,7 @@ pub use dispatcher::{CatalogDispatcher, Dispatcher};
 #[cfg(feature = "engine")]
 pub use engine::{Engine, EngineOptions, Media, Upload};
 pub use error::{Error, ErrorKind, Failure, Result, Retry};
-pub use event::{Audience, Cursor, Event, NewEvent, kinds as event_kinds};
+pub use event::{Audience, Cursor, Event, EventBacklog, NewEvent, kinds as event_kinds};
 pub use file_name::FileName;
 pub use id::{
     AssetId, BlobId, EventId, IntentId, JobId, LibraryId, RenditionId, SessionId, TenantId, UserId,

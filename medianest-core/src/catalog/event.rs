@@ -1,5 +1,5 @@
 use super::sealed::Sealed;
-use crate::{Cursor, Event, NewEvent, Result, TenantId, Visibility};
+use crate::{Cursor, Event, EventBacklog, NewEvent, Result, TenantId, Visibility};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -13,6 +13,9 @@ pub trait EventLog: Sealed + Send + Sync + std::fmt::Debug + 'static {
     /// Numbers up to `limit` committed events, oldest first, without a gap. Under a lock: when another
     /// process is at it, returns 0 at once.
     async fn sequence(&self, limit: u32) -> Result<u64>;
+
+    /// What waits for [`sequence`](Self::sequence).
+    async fn event_backlog(&self) -> Result<EventBacklog>;
 
     /// Events after a cursor that this reader sees, in order, at most `limit`; and the cursor to go on
     /// from, which also moves over events that are not seen. A reader sees events for operators and

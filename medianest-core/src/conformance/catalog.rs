@@ -145,6 +145,7 @@ macro_rules! catalog_tests {
                 a_new_epoch_expires_all_cursors,
                 trimmed_events_expire_their_cursors,
                 what_is_not_numbered_is_not_trimmed,
+                what_waits_for_its_number_is_counted,
             } }
             $crate::__conformance_tests! { search, dyn $crate::catalog::Catalog, $make, search {
                 all_words_are_found_in_any_case,

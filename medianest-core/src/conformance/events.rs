@@ -2,8 +2,8 @@
 
 use super::{Random, assert_fails, fixture::*};
 use crate::{
-    Audience, Cursor, ErrorKind, Event, EventId, LibraryId, MemberRole, NewEvent, TenantId, Timestamp,
-    Visibility,
+    Audience, Cursor, ErrorKind, Event, EventBacklog, EventId, LibraryId, MemberRole, NewEvent, TenantId,
+    Timestamp, Visibility,
 };
 use futures::future::join_all;
 use std::{
@@ -365,4 +365,17 @@ pub async fn what_is_not_numbered_is_not_trimmed(store: Store) {
     assert_eq!(store.trim_events(Duration::ZERO, 10).await.unwrap(), 0);
     assert_eq!(number_all(&store).await, 1);
     assert_eq!(store.read_all_events(start(&store).await, 10).await.unwrap().0.len(), 1);
+}
+
+/// Until they are numbered; the oldest by its age.
+pub async fn what_waits_for_its_number_is_counted(store: Store) {
+    number_all(&store).await;
+    assert_eq!(store.event_backlog().await.unwrap(), EventBacklog::default());
+    store.emit(&[NewEvent { at: now() - HOUR, ..told("x") }, told("y")]).await.unwrap();
+    let backlog = store.event_backlog().await.unwrap();
+    assert_eq!(backlog.events, 2);
+    let hour = HOUR.as_millis();
+    assert!((hour..2 * hour).contains(&backlog.oldest_ms.into()), "{backlog:?}");
+    number_all(&store).await;
+    assert_eq!(store.event_backlog().await.unwrap(), EventBacklog::default());
 }

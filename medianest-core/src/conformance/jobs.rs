@@ -360,7 +360,9 @@ pub async fn queues_are_counted(store: Store) {
     let elsewhere = TenantId::new();
     let delayed = NewJob { run_at: Some(now() + HOUR), ..bare(JobKind::Render) };
     let old = NewJob { run_at: Some(Timestamp::from_secs(1_700_000_000)), ..bare(JobKind::Render) };
-    store.enqueue(&[delayed, NewJob { tenant: elsewhere, ..old }]).await.unwrap();
+    // Found also behind what is more urgent.
+    let urgent = NewJob { priority: 7, ..bare(JobKind::Render) };
+    store.enqueue(&[delayed, urgent, NewJob { tenant: elsewhere, priority: -2, ..old }]).await.unwrap();
     queue(&store, JobKind::Transcode).await;
     let running = store.claim(&claim("w", &[JobKind::Transcode], 1, HOUR)).await.unwrap().remove(0);
     queue(&store, JobKind::Transcode).await;
@@ -372,9 +374,10 @@ pub async fn queues_are_counted(store: Store) {
     let render = stats(JobKind::Render).await;
     assert_eq!(
         (render.runnable, render.delayed, render.running, render.dead, render.paused),
-        (1, 1, 0, 0, false)
+        (2, 1, 0, 0, false)
     );
-    assert!(render.oldest_runnable_ms > 0);
+    let age = now().since(Timestamp::from_secs(1_700_000_000)) - HOUR;
+    assert!(u128::from(render.oldest_runnable_ms) > age.as_millis(), "{render:?}");
     let transcode = stats(JobKind::Transcode).await;
     assert_eq!((transcode.runnable, transcode.delayed, transcode.running), (1, 0, 1));
     let understand = stats(JobKind::Understand).await;

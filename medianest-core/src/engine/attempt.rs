@@ -2,6 +2,7 @@
 
 use super::{
     Engine,
+    held::Held,
     sink::{Pulse, StopOnDrop},
 };
 use crate::{
@@ -26,6 +27,7 @@ impl Engine {
     /// and so does a job whose worker is dropped, which stops at once.
     pub(super) async fn run_job(&self, job: Job, hand_back: CancellationToken) {
         let (kind, began) = (job.kind, Instant::now());
+        let _busy = Held::new(metrics::gauge!("medianest_worker_busy", "kind" => kind.as_str()), 1.0);
         let pulse = Arc::new(Pulse::default());
         let _stop = StopOnDrop(Arc::clone(&pulse));
         let work = async {
@@ -38,9 +40,7 @@ impl Engine {
             recorded = work => recorded,
             never = self.keep_lease(&job, &pulse, &hand_back) => match never {},
         };
-        metrics::counter!("medianest_jobs_total", "kind" => kind.as_str(), "outcome" => recorded)
-            .increment(1);
-        metrics::histogram!("medianest_job_seconds", "kind" => kind.as_str())
+        metrics::histogram!("medianest_job_seconds", "kind" => kind.as_str(), "outcome" => recorded)
             .record(began.elapsed().as_secs_f64());
     }
 

@@ -11,6 +11,7 @@ mod builder;
 mod delivery;
 mod events;
 mod gather;
+mod held;
 mod housekeeping;
 mod ingest;
 mod media;

@@ -1,4 +1,4 @@
-use super::Engine;
+use super::{Engine, held::Held};
 use crate::{JobId, JobKind, Result, Topic, catalog::Claim};
 use futures::StreamExt;
 use std::{collections::BTreeMap, time::Duration};
@@ -100,6 +100,7 @@ impl Worker {
         let mut running: JoinSet<JobKind> = JoinSet::new();
         let mut busy: BTreeMap<JobKind, usize> = BTreeMap::new();
         let hand_back = CancellationToken::new();
+        let capacity = self.capacity();
         loop {
             let claimed = self.take_jobs(&mut running, &mut busy, &hand_back).await;
             if claimed && !self.shutdown.is_cancelled() {
@@ -112,11 +113,22 @@ impl Worker {
                 () = tokio::time::sleep(self.engine.options().poll) => {}
             }
         }
+        drop(capacity);
         let drained = async { while running.join_next().await.is_some() {} };
         if tokio::time::timeout(self.grace, drained).await.is_err() {
             hand_back.cancel();
             while running.join_next().await.is_some() {}
         }
+    }
+
+    /// Tells how many jobs of each kind fit in at once, until it is dropped; and that none are done yet.
+    fn capacity(&self) -> Vec<Held> {
+        let of = |(kind, most): (&JobKind, &usize)| {
+            let gauge = |name: &'static str| metrics::gauge!(name, "kind" => kind.as_str());
+            gauge("medianest_worker_busy").increment(0.0);
+            Held::new(gauge("medianest_worker_capacity"), f64::from(u32::try_from(*most).unwrap_or(u32::MAX)))
+        };
+        self.concurrency.iter().map(of).collect()
     }
 
     /// Claims what there is room for; returns whether there may be more.

@@ -5,7 +5,7 @@ use crate::sql::{Columns, Conn, Query, Value, groups};
 use async_trait::async_trait;
 use futures::FutureExt;
 use medianest_core::{
-    Cursor, Error, Event, NewEvent, Result, TenantId, Timestamp, Visibility, VisibleLibraries,
+    Cursor, Error, Event, EventBacklog, NewEvent, Result, TenantId, Timestamp, Visibility, VisibleLibraries,
     catalog::EventLog,
 };
 use std::time::Duration;
@@ -18,6 +18,10 @@ impl<B: Backend> EventLog for SqlCatalog<B> {
 
     async fn sequence(&self, limit: u32) -> Result<u64> {
         self.write(limit, |c, limit| sequence(c, *limit).boxed()).await
+    }
+
+    async fn event_backlog(&self) -> Result<EventBacklog> {
+        self.read((), |c, ()| backlog(c).boxed()).await
     }
 
     async fn read_events(
@@ -108,6 +112,21 @@ async fn sequence(conn: &mut Conn<'_>, limit: u32) -> Result<u64> {
         conn.run("UPDATE medianest_event_log SET head = head + $1", args![numbered]).await?;
     }
     Ok(numbered)
+}
+
+/// The first along the index of those without a number.
+async fn backlog(conn: &mut Conn<'_>) -> Result<EventBacklog> {
+    let row = conn
+        .one(
+            sql!("SELECT count(*), " NOW " - min(at) FROM (SELECT at FROM medianest_events \
+                  WHERE position IS NULL ORDER BY seq LIMIT $1) AS waiting"),
+            args![EventBacklog::COUNTED],
+        )
+        .await?;
+    let Some(row) = row else { return Ok(EventBacklog::default()) };
+    let mut columns = row.columns();
+    let (events, oldest): (u64, Option<i64>) = (columns.get()?, columns.maybe()?);
+    Ok(EventBacklog { events, oldest_ms: oldest.map_or(0, |age| age.max(0).unsigned_abs() / 1000) })
 }
 
 struct Log {

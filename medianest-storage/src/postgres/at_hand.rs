@@ -3,7 +3,10 @@
 use sqlx::{PgConnection, Postgres, pool::PoolConnection};
 use std::{
     ops::{Deref, DerefMut},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::{
@@ -28,6 +31,7 @@ struct Inner {
     /// Who may have a connection: never more than the pool has, so that nobody waits in the pool for what
     /// lies here.
     permits: Arc<Semaphore>,
+    waiting: Arc<AtomicU32>,
     /// The one that was used last is the last.
     idle: Mutex<Vec<(PoolConnection<Postgres>, Instant)>>,
 }
@@ -36,7 +40,17 @@ impl AtHand {
     /// In front of a pool with this many connections.
     pub(super) fn new(max_connections: u32) -> Self {
         let permits = (max_connections as usize).saturating_sub(OTHERS).max(1);
-        Self(Arc::new(Inner { permits: Arc::new(Semaphore::new(permits)), idle: Mutex::default() }))
+        Self(Arc::new(Inner {
+            permits: Arc::new(Semaphore::new(permits)),
+            waiting: Arc::default(),
+            idle: Mutex::default(),
+        }))
+    }
+
+    /// Connections that lie here, and callers who wait for one.
+    pub(super) fn idle_and_waiting(&self) -> (u32, u32) {
+        let idle = u32::try_from(self.idle().len()).unwrap_or(u32::MAX);
+        (idle, self.0.waiting.load(Ordering::Relaxed))
     }
 
     /// A connection that was used a moment ago, else what the pool gives. Whoever finds none free waits.
@@ -47,12 +61,14 @@ impl AtHand {
     where
         F: Future<Output = sqlx::Result<PoolConnection<Postgres>>>,
     {
+        let waiting = Waiting::begin(&self.0.waiting);
         let permit = timeout(ACQUIRE_TIMEOUT, Arc::clone(&self.0.permits).acquire_owned()).await;
         let permit = permit.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
         let connection = match self.take() {
             Some(connection) => connection,
             None => pool().await?,
         };
+        drop(waiting);
         Ok(Lease { connection, at_hand: Some((self.clone(), permit)) })
     }
 
@@ -91,6 +107,22 @@ impl AtHand {
 
     fn idle(&self) -> MutexGuard<'_, Vec<(PoolConnection<Postgres>, Instant)>> {
         self.0.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One who waits, for as long as that takes.
+pub(super) struct Waiting(Arc<AtomicU32>);
+
+impl Waiting {
+    pub(super) fn begin(waiting: &Arc<AtomicU32>) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(waiting))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

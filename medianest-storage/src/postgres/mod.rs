@@ -2,12 +2,14 @@
 
 mod at_hand;
 mod bus;
+mod connections;
 mod hosts;
 mod options;
 mod pool;
 mod replicas;
 
 pub use bus::PostgresBus;
+pub use connections::Connections;
 pub use options::PostgresOptions;
 
 use crate::{

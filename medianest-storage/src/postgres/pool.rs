@@ -1,5 +1,5 @@
 use super::{
-    PostgresOptions,
+    Connections, PostgresOptions,
     at_hand::{ACQUIRE_TIMEOUT, AtHand, FRESH, Lease},
     hosts,
 };
@@ -64,6 +64,10 @@ impl Primary {
 
     pub(super) fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        Connections::of(&self.pool, self.at_hand.as_ref().map(AtHand::idle_and_waiting).unwrap_or_default())
     }
 
     /// A connection, to whichever host is the primary by now.

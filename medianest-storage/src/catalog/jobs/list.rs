@@ -49,20 +49,30 @@ pub(super) async fn expired_leases(conn: &mut Conn<'_>, limit: u32) -> Result<Ve
     rows.await?.iter().map(read).collect()
 }
 
-/// Each count along the index of its state.
+/// Each count along the index of its state, and not beyond [`QueueStats::COUNTED`]. The oldest is found by a look
+/// at each priority: within one, the index has them in the order of their time.
 pub(super) async fn stats(conn: &mut Conn<'_>) -> Result<Vec<QueueStats>> {
     let mut stats = Vec::with_capacity(JobKind::ALL.len());
     for kind in JobKind::ALL {
         let row = conn
             .one(
-                sql!("SELECT coalesce((SELECT paused FROM medianest_queues WHERE kind = $1), FALSE), \
+                sql!("WITH RECURSIVE priorities AS (SELECT max(priority) AS priority FROM medianest_jobs \
+                      WHERE state = 'queued' AND kind = $1 UNION ALL SELECT (SELECT max(j.priority) \
+                      FROM medianest_jobs j WHERE j.state = 'queued' AND j.kind = $1 \
+                      AND j.priority < p.priority) FROM priorities p WHERE p.priority IS NOT NULL) \
+                      SELECT coalesce((SELECT paused FROM medianest_queues WHERE kind = $1), FALSE), \
                       count(CASE WHEN run_at <= " NOW " THEN 1 END), \
                       count(CASE WHEN run_at > " NOW " THEN 1 END), \
-                      (SELECT count(*) FROM medianest_jobs WHERE state = 'running' AND kind = $1), \
-                      (SELECT count(*) FROM medianest_jobs WHERE state = 'dead' AND kind = $1), \
-                      " NOW " - min(run_at) \
-                      FROM medianest_jobs WHERE state = 'queued' AND kind = $1"),
-                args![kind.as_str()],
+                      (SELECT count(*) FROM (SELECT 1 FROM medianest_jobs \
+                      WHERE state = 'running' AND kind = $1 LIMIT $2) AS running), \
+                      (SELECT count(*) FROM (SELECT 1 FROM medianest_jobs \
+                      WHERE state = 'dead' AND kind = $1 LIMIT $2) AS dead), \
+                      " NOW " - (SELECT min(first) FROM (SELECT (SELECT min(j.run_at) FROM medianest_jobs j \
+                      WHERE j.state = 'queued' AND j.kind = $1 AND j.priority = p.priority) AS first \
+                      FROM priorities p) AS firsts) \
+                      FROM (SELECT run_at FROM medianest_jobs WHERE state = 'queued' AND kind = $1 \
+                      LIMIT $2) AS waiting"),
+                args![kind.as_str(), QueueStats::COUNTED],
             )
             .await?;
         let Some(row) = row else { continue };

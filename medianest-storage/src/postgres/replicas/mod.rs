@@ -13,7 +13,7 @@ mod replica;
 
 pub(super) use reached::{EVERYBODY, Need, announce, record};
 
-use super::{PostgresOptions, pool};
+use super::{Connections, PostgresOptions, pool};
 use crate::catalog::Command;
 use horizon::Horizon;
 use medianest_core::Result;
@@ -64,6 +64,10 @@ impl Replicas {
             }
         }
         None
+    }
+
+    pub(super) fn connections(&self) -> impl Iterator<Item = Connections> {
+        self.all.iter().map(Replica::connections)
     }
 
     pub(super) async fn close(&self) {

@@ -1,9 +1,12 @@
-use super::reached::replayed;
+use super::{super::at_hand::Waiting, Connections, reached::replayed};
 use crate::{catalog::Command, sql::Conn};
 use medianest_core::{ErrorKind, Result};
 use sqlx::PgPool;
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::time::timeout;
@@ -20,6 +23,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub(super) struct Replica {
     pool: PgPool,
+    waiting: Arc<AtomicU32>,
     away: Mutex<Option<Away>>,
 }
 
@@ -31,7 +35,7 @@ struct Away {
 
 impl Replica {
     pub(super) fn new(pool: PgPool) -> Self {
-        Self { pool, away: Mutex::new(None) }
+        Self { pool, waiting: Arc::default(), away: Mutex::new(None) }
     }
 
     /// The answer, when the replica has come so far; None when somebody else has to answer.
@@ -39,7 +43,10 @@ impl Replica {
         if !self.may_be_asked(Instant::now()) {
             return None;
         }
-        let mut connection = match timeout(PATIENCE, self.pool.acquire()).await {
+        let waiting = Waiting::begin(&self.waiting);
+        let acquired = timeout(PATIENCE, self.pool.acquire()).await;
+        drop(waiting);
+        let mut connection = match acquired {
             Ok(Ok(connection)) => connection,
             _ => return self.leave_alone("no connection"),
         };
@@ -69,6 +76,10 @@ impl Replica {
                 self.leave_alone("it does not finish")
             }
         }
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        Connections::of(&self.pool, (0, self.waiting.load(Ordering::Relaxed)))
     }
 
     pub(super) async fn close(&self) {

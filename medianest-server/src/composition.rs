@@ -32,6 +32,7 @@ pub(crate) struct Nest {
     pub(crate) engine: Engine,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) identity: Arc<dyn IdentityCatalog>,
+    pub(crate) postgres: Option<Arc<PostgresCatalog>>,
     redis: Option<Redis>,
     /// None where several processes share a database: then any of them may be the one.
     _lock: Option<data_dir::Lock>,
@@ -90,6 +91,7 @@ pub(crate) async fn compose(config: &Config, migrate: Migrate) -> Result<Nest> {
         engine: builder.build()?,
         accounts: Arc::new(accounts),
         identity: rows.identity,
+        postgres: rows.postgres,
         redis: rows.redis,
         _lock: rows.lock,
     })
@@ -119,6 +121,7 @@ struct Rows {
     sessions: Arc<dyn SessionStore>,
     bus: Option<Arc<dyn EventBus>>,
     dispatcher: Option<Arc<dyn Dispatcher>>,
+    postgres: Option<Arc<PostgresCatalog>>,
     redis: Option<Redis>,
     lock: Option<data_dir::Lock>,
 }
@@ -136,6 +139,7 @@ async fn rows(config: &Config, migrate: Migrate, clock: &Arc<dyn Clock>) -> Resu
             catalog,
             bus: None,
             dispatcher: None,
+            postgres: None,
             redis: None,
             lock: Some(lock),
         });
@@ -155,6 +159,7 @@ async fn rows(config: &Config, migrate: Migrate, clock: &Arc<dyn Clock>) -> Resu
         sessions: Arc::new(CatalogSessions),
         bus: None,
         dispatcher: None,
+        postgres: Some(Arc::clone(&catalog)),
         redis: None,
         catalog: Arc::clone(&catalog) as _,
         lock: None,

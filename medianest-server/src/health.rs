@@ -22,6 +22,8 @@ const FRESH: Duration = Duration::from_secs(2);
 pub(crate) struct Health {
     looks: Vec<Look>,
     seen: Arc<Mutex<Option<(Instant, Seen)>>>,
+    #[cfg(feature = "standalone")]
+    last: Arc<std::sync::Mutex<Option<Seen>>>,
 }
 
 /// Each dependency, as it was seen.
@@ -30,7 +32,7 @@ pub(crate) type Seen = Arc<[Dependency]>;
 /// Something that a process stands on.
 #[derive(Debug)]
 pub(crate) struct Dependency {
-    pub(crate) name: &'static str,
+    pub(crate) name: Arc<str>,
     pub(crate) need: Need,
     /// Why it is away, if it is.
     pub(crate) error: Option<Error>,
@@ -47,7 +49,7 @@ pub(crate) enum Need {
 
 #[derive(Clone)]
 struct Look {
-    name: &'static str,
+    name: Arc<str>,
     need: Need,
     look: Arc<dyn Fn() -> BoxFuture<'static, Result<()>> + Send + Sync>,
 }
@@ -56,35 +58,40 @@ impl Health {
     /// Catalog and blobs of an engine.
     pub(crate) fn of(engine: Engine) -> Self {
         let (rows, bytes) = (engine.clone(), engine);
-        Self { looks: Vec::new(), seen: Arc::default() }
-            .and("catalog", Need::Vital, move || {
-                let engine = rows.clone();
-                async move { engine.catalog().check().await.map(drop) }
-            })
-            .and("blobs", Need::Vital, move || {
-                let engine = bytes.clone();
-                // A key that is never there: the store answers, or it does not.
-                async move { engine.blobs().head(&BlobKey::new("health")?).await.map(drop) }
-            })
+        Self {
+            looks: Vec::new(),
+            seen: Arc::default(),
+            #[cfg(feature = "standalone")]
+            last: Arc::default(),
+        }
+        .and("catalog", Need::Vital, move || {
+            let engine = rows.clone();
+            async move { engine.catalog().check().await.map(drop) }
+        })
+        .and("blobs", Need::Vital, move || {
+            let engine = bytes.clone();
+            // A key that is never there: the store answers, or it does not.
+            async move { engine.blobs().head(&BlobKey::new("health")?).await.map(drop) }
+        })
     }
 
     pub(crate) fn and<F>(
         mut self,
-        name: &'static str,
+        name: &str,
         need: Need,
         look: impl Fn() -> F + Send + Sync + 'static,
     ) -> Self
     where
         F: Future<Output = Result<()>> + Send + 'static,
     {
-        self.looks.push(Look { name, need, look: Arc::new(move || look().boxed()) });
+        self.looks.push(Look { name: name.into(), need, look: Arc::new(move || look().boxed()) });
         self
     }
 
     /// With a look that blocks for a moment.
     pub(crate) fn and_blocking(
         self,
-        name: &'static str,
+        name: &str,
         look: impl Fn() -> Result<()> + Send + Sync + 'static,
     ) -> Self {
         let look = Arc::new(look);
@@ -107,7 +114,15 @@ impl Health {
         }
         let now: Seen = join_all(self.looks.iter().map(Look::once)).await.into();
         *seen = Some((Instant::now(), Arc::clone(&now)));
+        #[cfg(feature = "standalone")]
+        self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner).replace(Arc::clone(&now));
         now
+    }
+
+    /// How the dependencies were when somebody last looked, without waiting for them.
+    #[cfg(feature = "standalone")]
+    pub(crate) fn seen(&self) -> Option<Seen> {
+        self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 }
 
@@ -116,7 +131,7 @@ impl Look {
         let looked = tokio::time::timeout(PATIENCE, (self.look)()).await;
         let looked =
             looked.unwrap_or_else(|_| Err(Error::unavailable("no_answer", "it does not answer in time")));
-        Dependency { name: self.name, need: self.need, error: looked.err() }
+        Dependency { name: Arc::clone(&self.name), need: self.need, error: looked.err() }
     }
 }
 
@@ -128,6 +143,6 @@ impl Dependency {
 
 impl fmt::Debug for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.looks.iter().map(|look| look.name)).finish()
+        f.debug_list().entries(self.looks.iter().map(|look| &look.name)).finish()
     }
 }

@@ -46,6 +46,8 @@ mod data_dir;
 mod edge;
 mod forward;
 mod health;
+#[cfg(feature = "standalone")]
+mod metrics;
 mod problem;
 mod routes;
 #[cfg(feature = "standalone")]

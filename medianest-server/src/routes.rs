@@ -34,6 +34,16 @@ pub fn api_routes(state: State) -> impl Endpoint<Output = Response> {
     Edge::new(mounted(&state), state, allowed)
 }
 
+/// Health and metrics alone, for an address that only those reach who run the program.
+#[cfg(feature = "standalone")]
+pub(crate) fn monitoring(state: State) -> impl Endpoint<Output = Response> {
+    let app = Route::new()
+        .at("/health/live", get(site::live))
+        .at("/health/ready", get(site::ready))
+        .at("/metrics", get(site::open_metrics));
+    Edge::new(app, state, AllowedMethods::new("", Vec::new()))
+}
+
 fn mounted(state: &State) -> Route {
     let delivery = forward::service(state);
     let signed = make(move |request| signed(delivery.clone(), request));

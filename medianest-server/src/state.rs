@@ -1,4 +1,5 @@
 use crate::health::{Health, Need};
+use futures::{FutureExt, future::BoxFuture};
 use medianest_core::{
     Engine, Result,
     auth::{Accounts, Authenticator},
@@ -15,6 +16,7 @@ pub struct State {
     pub(crate) settings: Arc<Settings>,
     pub(crate) metrics: Option<Metrics>,
     pub(crate) health: Health,
+    pub(crate) draining: CancellationToken,
     pub(crate) stop: CancellationToken,
 }
 
@@ -29,6 +31,7 @@ impl State {
             accounts: None,
             settings: Arc::default(),
             metrics: None,
+            draining: CancellationToken::new(),
             stop: CancellationToken::new(),
         }
     }
@@ -53,24 +56,23 @@ impl State {
         self
     }
 
+    /// From when this is cancelled on, `/health/ready` answers 503, so that nobody sends more requests here.
+    #[must_use]
+    pub fn draining(mut self, draining: CancellationToken) -> Self {
+        self.draining = draining;
+        self
+    }
+
     /// What else, beside catalog and blobs, `/health/ready` looks at; `look` may block for a moment.
     #[must_use]
-    pub fn depends_on(
-        mut self,
-        name: &'static str,
-        look: impl Fn() -> Result<()> + Send + Sync + 'static,
-    ) -> Self {
+    pub fn depends_on(mut self, name: &str, look: impl Fn() -> Result<()> + Send + Sync + 'static) -> Self {
         self.health = self.health.and_blocking(name, look);
         self
     }
 
     /// Something that the host does less without: while `look` fails, `/health/ready` says `degraded`.
     #[must_use]
-    pub fn degrades_without<F>(
-        mut self,
-        name: &'static str,
-        look: impl Fn() -> F + Send + Sync + 'static,
-    ) -> Self
+    pub fn degrades_without<F>(mut self, name: &str, look: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<()>> + Send + 'static,
     {
@@ -80,8 +82,11 @@ impl State {
 
     /// What `/metrics` shows, in Prometheus' text format; it answers 404 without.
     #[must_use]
-    pub fn metrics(mut self, render: impl Fn() -> String + Send + Sync + 'static) -> Self {
-        self.metrics = Some(Metrics(Arc::new(render)));
+    pub fn metrics<F>(mut self, render: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = String> + Send + 'static,
+    {
+        self.metrics = Some(Metrics(Arc::new(move || render().boxed())));
         self
     }
 }
@@ -127,11 +132,11 @@ impl Settings {
 
 /// See [`State::metrics`].
 #[derive(Clone)]
-pub(crate) struct Metrics(Arc<dyn Fn() -> String + Send + Sync>);
+pub(crate) struct Metrics(Arc<dyn Fn() -> BoxFuture<'static, String> + Send + Sync>);
 
 impl Metrics {
-    pub(crate) fn render(&self) -> String {
-        (self.0)()
+    pub(crate) async fn render(&self) -> String {
+        (self.0)().await
     }
 }
 

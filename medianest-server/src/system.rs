@@ -24,25 +24,26 @@ pub(crate) async fn tell(engine: &Engine, kind: &'static str, data: serde_json::
 
 /// Looks at the dependencies now and then, and tells when one went away or came back.
 pub(crate) async fn watch_health(engine: Engine, health: Health, stop: CancellationToken) {
-    let mut away: HashSet<&str> = HashSet::new();
-    while stop.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
+    let mut away: HashSet<Arc<str>> = HashSet::new();
+    loop {
         for Dependency { name, error, .. } in &*health.look().await {
             let changed = match error {
                 Some(error) => {
-                    let went = away.insert(*name);
+                    let went = away.insert(Arc::clone(name));
                     if went {
-                        tracing::error!(dependency = name, error = %error.report(), "a dependency went away");
+                        tracing::error!(dependency = %name, error = %error.report(), "a dependency went away");
                     }
                     went
                 }
                 None => away.remove(name),
             };
             if changed {
-                let data = json!({ "dependency": name, "healthy": error.is_none() });
+                let data = json!({ "dependency": **name, "healthy": error.is_none() });
                 tell(&engine, event_kinds::SYSTEM_HEALTH, data).await;
             }
-            let up = if error.is_none() { 1.0 } else { 0.0 };
-            metrics::gauge!("medianest_dependency_up", "dependency" => *name).set(up);
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_none() {
+            return;
         }
     }
 }

@@ -161,7 +161,7 @@ async fn metrics_are_for_administrators() {
     assert_problem(answer(asked(&ada.token)).await, 403, "forbidden");
     let told = answer(asked(&server.admin().await.token)).await;
     assert_eq!(told.0, 200);
-    assert!(told.1.as_str().unwrap().contains("medianest_http_requests_total"));
+    assert!(told.1.as_str().unwrap().contains("medianest_http_request_seconds"));
 
     #[cfg(unix)]
     {

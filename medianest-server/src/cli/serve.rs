@@ -1,17 +1,17 @@
-use super::{nest::as_system, output};
+use super::{monitoring::Monitoring, nest::as_system, output, stop::Stop};
 use crate::{
     composition::{Migrate, Nest, check_encoders, check_media_dir, check_sandbox, compose},
     config::{Config, Secret},
-    data_dir, routes,
-    serving::Serving,
+    data_dir,
+    metrics::{self, Figures},
+    routes,
+    serving::{Serving, bind},
     system,
 };
 use medianest_core::{Error, JobKind, Result, engine::Worker, event_kinds};
-use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::json;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
-use tokio::net::TcpListener;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -25,36 +25,32 @@ pub(super) struct Args {
 
 pub(super) async fn run(config: Config) -> Result<()> {
     let first_password = config.first_admin_password()?;
-    let metrics = PrometheusBuilder::new()
-        .install_recorder()
-        .map_err(|source| Error::internal("cannot keep metrics").caused_by(source))?;
+    let recorder = metrics::install()?;
     let nest = compose(&config, Migrate::Yes).await?;
     first_run(&nest, &config, first_password).await?;
     for path in data_dir::open_to_others(&config) {
         tracing::warn!(path = %path.display(), "other users of this machine can look in; let them not: chmod 700");
     }
 
-    let stop = stop_signal()?;
-    let listener = TcpListener::bind(config.listen).await.map_err(|source| {
-        Error::invalid("cannot_listen", "cannot listen there; choose another address with --listen")
-            .with("address", config.listen)
-            .caused_by(source)
-    })?;
+    let stop = Stop::on_signal(config.http.drain())?;
+    let listener = bind("listen", config.listen).await?;
     let address = listener.local_addr().unwrap_or(config.listen);
-    let render = metrics.clone();
     let media_dirs = config.media_dirs();
     let mut state = nest
         .state(&config)
-        .metrics(move || render.render())
-        .shutdown(stop.clone())
+        .draining(stop.draining.clone())
+        .shutdown(stop.closed.clone())
         .depends_on("media directory", move || media_dirs.iter().try_for_each(|path| check_media_dir(path)));
     if config.workers.jobs != Some(0) {
         state = state.depends_on("sandbox", check_sandbox);
     }
     let health = state.health.clone();
+    let figures = Figures::new(recorder.clone(), &nest, health.clone());
+    let state = state.metrics(move || Arc::clone(&figures).render());
+    let _monitoring = Monitoring::start(&config, state.clone()).await?;
 
     let tasks = TaskTracker::new();
-    let serving = Serving::new(&config.http, stop.clone());
+    let serving = Serving::new(&config.http, stop.draining.clone(), stop.closed.clone());
     let local = Arc::new(as_system(routes(state.clone())));
     let endpoint = Arc::new(routes(state));
     tasks.spawn({
@@ -68,15 +64,16 @@ pub(super) async fn run(config: Config) -> Result<()> {
         tasks.spawn(async move { serving.local(listener, local).await });
     }
     work(&nest, &config, &tasks, &stop);
-    tasks.spawn(system::watch_health(nest.engine.clone(), health, stop.clone()));
-    tasks.spawn(system::trim_sessions(Arc::clone(&nest.identity), stop.clone()));
-    tasks.spawn(upkeep(metrics, stop.clone()));
+    tasks.spawn(system::watch_health(nest.engine.clone(), health, stop.closed.clone()));
+    tasks.spawn(system::trim_sessions(Arc::clone(&nest.identity), stop.closed.clone()));
+    tasks.spawn(metrics::upkeep(recorder, stop.closed.clone()));
     announce(&config, address);
     system::tell(&nest.engine, event_kinds::SYSTEM_STARTED, json!({ "role": "serve" })).await;
 
-    stop.cancelled().await;
+    stop.draining.cancelled().await;
     tracing::info!("stopping");
     system::tell(&nest.engine, event_kinds::SYSTEM_STOPPING, json!({ "role": "serve" })).await;
+    stop.closed.cancelled().await;
     serving.drained().await;
     tasks.close();
     tasks.wait().await;
@@ -88,11 +85,11 @@ pub(super) async fn run(config: Config) -> Result<()> {
 }
 
 /// Work on media in this process, or at least what some process must do.
-pub(super) fn work(nest: &Nest, config: &Config, tasks: &TaskTracker, stop: &CancellationToken) {
+pub(super) fn work(nest: &Nest, config: &Config, tasks: &TaskTracker, stop: &Stop) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = config.workers.jobs.unwrap_or(cores);
     if jobs == 0 {
-        tasks.spawn(nest.engine.housekeeping().shutdown(stop.clone()).run());
+        tasks.spawn(nest.engine.housekeeping().shutdown(stop.closed.clone()).run());
         return;
     }
     if let Err(error) = check_encoders() {
@@ -106,62 +103,12 @@ pub(super) fn work(nest: &Nest, config: &Config, tasks: &TaskTracker, stop: &Can
         .concurrency(JobKind::Render, jobs)
         .concurrency(JobKind::Transcode, transcodes)
         .grace(Duration::from_secs(config.http.grace_seconds.into()))
-        .shutdown(stop.clone());
+        .shutdown(stop.draining.clone());
     tasks.spawn(async move {
         if let Err(error) = worker.run().await {
             tracing::error!(error = %error.report(), "the worker ended");
         }
     });
-}
-
-/// Cancelled by the first signal to end; the second one ends the process at once.
-pub(super) fn stop_signal() -> Result<CancellationToken> {
-    let stop = CancellationToken::new();
-    let mut signals =
-        Signals::new().map_err(|source| Error::internal("cannot wait for signals").caused_by(source))?;
-    tokio::spawn({
-        let stop = stop.clone();
-        async move {
-            signals.next().await;
-            stop.cancel();
-            signals.next().await;
-            tracing::warn!("stopping at once");
-            std::process::exit(130);
-        }
-    });
-    Ok(stop)
-}
-
-#[cfg(unix)]
-struct Signals(tokio::signal::unix::Signal, tokio::signal::unix::Signal);
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self(signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.0.recv() => {}
-            _ = self.1.recv() => {}
-        }
-    }
-}
-
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self)
-    }
-
-    async fn next(&mut self) {
-        tokio::signal::ctrl_c().await.ok();
-    }
 }
 
 /// The first administrator, when there is nobody yet.
@@ -222,11 +169,4 @@ fn listen_locally(config: &Config) -> Result<tokio::net::UnixListener> {
     let listener = tokio::net::UnixListener::bind(&path).map_err(failed)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
     Ok(listener)
-}
-
-/// Keeps the memory of histograms bounded, which otherwise waits for somebody to read them.
-async fn upkeep(metrics: metrics_exporter_prometheus::PrometheusHandle, stop: CancellationToken) {
-    while stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(5))).await.is_some() {
-        metrics.run_upkeep();
-    }
 }

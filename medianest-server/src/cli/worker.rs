@@ -1,11 +1,13 @@
-use super::{output, serve};
+use super::{monitoring::Monitoring, output, serve, stop::Stop};
 use crate::{
     composition::{Migrate, check_sandbox, compose},
     config::Config,
+    metrics::{self, Figures},
     system,
 };
 use medianest_core::{Error, Result, event_kinds};
 use serde_json::json;
+use std::{sync::Arc, time::Duration};
 use tokio_util::task::TaskTracker;
 
 #[derive(Debug, clap::Args)]
@@ -22,15 +24,22 @@ pub(super) async fn run(config: Config) -> Result<()> {
             "a worker without jobs does nothing; give --jobs 1 or more",
         ));
     }
+    let recorder = metrics::install()?;
     let nest = compose(&config, Migrate::No).await?;
-    let stop = serve::stop_signal()?;
+    // Nobody sends requests here.
+    let stop = Stop::on_signal(Duration::ZERO)?;
+    let state = nest.state(&config).draining(stop.draining.clone()).depends_on("sandbox", check_sandbox);
+    let health = state.health.clone();
+    let figures = Figures::new(recorder.clone(), &nest, health.clone());
+    let state = state.metrics(move || Arc::clone(&figures).render());
+    let _monitoring = Monitoring::start(&config, state).await?;
     let tasks = TaskTracker::new();
     serve::work(&nest, &config, &tasks, &stop);
-    let health = nest.state(&config).depends_on("sandbox", check_sandbox).health;
-    tasks.spawn(system::watch_health(nest.engine.clone(), health, stop.clone()));
-    output::line(format_args!("Working. Data directory: {}", config.data_dir.display()))?;
+    tasks.spawn(system::watch_health(nest.engine.clone(), health, stop.closed.clone()));
+    tasks.spawn(metrics::upkeep(recorder, stop.closed.clone()));
+    output::notice(format_args!("Working. Data directory: {}", config.data_dir.display()));
     system::tell(&nest.engine, event_kinds::SYSTEM_STARTED, json!({ "role": "worker" })).await;
-    stop.cancelled().await;
+    stop.closed.cancelled().await;
     system::tell(&nest.engine, event_kinds::SYSTEM_STOPPING, json!({ "role": "worker" })).await;
     tasks.close();
     tasks.wait().await;

@@ -123,6 +123,9 @@ impl Config {
                 return wrong(key, "must be above zero");
             }
         }
+        if !(5..=3600).contains(&self.workers.lease_seconds) {
+            return wrong("workers.lease_seconds", "must be from 5 to 3600");
+        }
         if limits.max_memory < LEAST_MEMORY {
             return wrong(
                 "limits.max_memory",

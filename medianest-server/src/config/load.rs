@@ -125,6 +125,7 @@ mod tests {
             ("[redis]\nurl = \"redis://x\"", "needs database.url"),
             ("[database]\nurl = \"postgres://x\"\n[redis]\nurl = \"http://x\"", "redis://"),
             ("[database]\nurl = \"postgres://x\"\n[redis]\nurl = \"x\"\nurl_file = \"x\"", "exclude"),
+            ("[workers]\nlease_seconds = 4", "from 5 to 3600"),
             ("[log]\nformat = \"xml\"", "xml"),
             ("[stores.default]\nkind = \"s3\"", "stores.default.bucket"),
             ("[stores.default]\nkind = \"tape\"", "tape"),

@@ -53,6 +53,8 @@ pub struct Config {
     pub limits: Limits,
     /// Limits of connections and requests.
     pub http: Http,
+    /// Where those look who run the program.
+    pub monitoring: Monitoring,
     /// What is logged, and how.
     pub log: Log,
 }
@@ -87,13 +89,15 @@ pub struct Redis {
 }
 
 /// What works on media in this process.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Workers {
     /// Jobs at the same time; 0 leaves all work to `medianest worker`. By default one for each core.
     pub jobs: Option<usize>,
     /// Of these, jobs that transcode. By default one: it uses several cores by itself.
     pub transcodes: Option<usize>,
+    /// Seconds that a worker may be silent before its jobs are given to others.
+    pub lease_seconds: u32,
 }
 
 /// Users and their sessions.
@@ -145,11 +149,23 @@ pub struct Http {
     pub write_seconds: u32,
     /// Bytes of a JSON body at most.
     pub max_json_bytes: usize,
-    /// Seconds that requests and jobs may go on after the server was told to stop.
+    /// Seconds that new requests are taken after the server was told to stop, while readiness says 503: as long
+    /// as a load balancer needs to notice.
+    pub drain_seconds: u32,
+    /// Seconds that requests may go on after that, and jobs after the server was told to stop.
     pub grace_seconds: u32,
     /// Whether `/metrics` answers whoever connects from this machine. Behind a proxy on the same machine
     /// that may be everybody.
     pub local_metrics: bool,
+}
+
+/// Where those look who run the program.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Monitoring {
+    /// An address for `/health/live`, `/health/ready` and `/metrics` alone, which answers whoever reaches it; of
+    /// servers and workers. By default a server has these at its own address, and a worker nowhere.
+    pub listen: Option<SocketAddr>,
 }
 
 /// What is logged, and how.
@@ -186,6 +202,7 @@ impl Default for Config {
             stores: BTreeMap::new(),
             limits: Limits::default(),
             http: Http::default(),
+            monitoring: Monitoring::default(),
             log: Log::default(),
         }
     }
@@ -201,6 +218,12 @@ impl Default for Database {
             replicas_file: None,
             max_lag_seconds: 10,
         }
+    }
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        Self { jobs: None, transcodes: None, lease_seconds: 30 }
     }
 }
 
@@ -232,6 +255,7 @@ impl Default for Http {
             body_seconds: 30,
             write_seconds: 60,
             max_json_bytes: 1 << 20,
+            drain_seconds: 0,
             grace_seconds: 10,
             local_metrics: false,
         }
@@ -241,6 +265,13 @@ impl Default for Http {
 impl Default for Log {
     fn default() -> Self {
         Self { filter: "info,sqlx=warn".into(), format: LogFormat::Text }
+    }
+}
+
+impl Http {
+    /// See [`drain_seconds`](Self::drain_seconds).
+    pub(crate) fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds.into())
     }
 }
 
@@ -337,6 +368,7 @@ impl Config {
     pub fn engine_options(&self) -> EngineOptions {
         let mut options = EngineOptions::default();
         options.limits = self.limits.clone();
+        options.lease = Duration::from_secs(self.workers.lease_seconds.into());
         options.max_upload_bytes = self.storage.max_upload_bytes;
         options.trash_retention = days(self.storage.trash_days);
         options.delete_retention = days(self.storage.deleted_days);

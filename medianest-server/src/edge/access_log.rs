@@ -3,7 +3,8 @@ use std::{borrow::Cow, time::Instant};
 
 /// One line per request, and its time. Queries are left out: they may hold what somebody searched for;
 /// and so are signatures: whoever reads the log could use them.
-pub(super) fn record(method: &http::Method, path: &str, response: &Response, id: &str, begun: Instant) {
+pub(super) fn record(request: &Recorded<'_>, response: &Response, begun: Instant) {
+    let &Recorded { method, path, operation, id } = request;
     let elapsed = begun.elapsed();
     let status = response.status().as_u16();
     tracing::info!(
@@ -14,9 +15,17 @@ pub(super) fn record(method: &http::Method, path: &str, response: &Response, id:
         ms = elapsed.as_millis() as u64,
         request_id = id,
     );
-    let labels = [("method", method_label(method)), ("status", class(status))];
-    metrics::counter!("medianest_http_requests_total", &labels).increment(1);
+    let labels = [("operation", operation_label(operation, path)), ("status", class(status))];
     metrics::histogram!("medianest_http_request_seconds", &labels).record(elapsed.as_secs_f64());
+}
+
+/// A request that was answered.
+pub(super) struct Recorded<'a> {
+    pub(super) method: &'a http::Method,
+    pub(super) path: &'a str,
+    /// Of the API; none where it did not come to one.
+    pub(super) operation: Option<&'static str>,
+    pub(super) id: &'a str,
 }
 
 fn shown(path: &str) -> Cow<'_, str> {
@@ -31,16 +40,16 @@ fn shown(path: &str) -> Cow<'_, str> {
     }
 }
 
-/// A client may send any word as a method: not each of them becomes a time series.
-fn method_label(method: &http::Method) -> &'static str {
-    match method.as_str() {
-        "GET" => "GET",
-        "HEAD" => "HEAD",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "PATCH" => "PATCH",
-        "DELETE" => "DELETE",
-        _ => "other",
+/// A client may ask for any path: not each of them becomes a time series.
+fn operation_label(operation: Option<&'static str>, path: &str) -> &'static str {
+    let first = path.split('/').nth(1).unwrap_or_default();
+    match (operation, first) {
+        (Some(operation), _) => operation,
+        (None, "api") => "none",
+        (None, "media") => "media",
+        (None, "health") => "health",
+        (None, "metrics") => "metrics",
+        (None, _) => "page",
     }
 }
 
@@ -56,7 +65,23 @@ fn class(status: u16) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::shown;
+    use super::{operation_label, shown};
+
+    #[test]
+    fn labels_are_few() {
+        assert_eq!(operation_label(Some("getJob"), "/api/v1/jobs/1"), "getJob");
+        for (path, label) in [
+            ("/api/v1/nothing", "none"),
+            ("/media/k1.o.abc/id/content", "media"),
+            ("/health/live", "health"),
+            ("/metrics", "metrics"),
+            ("/", "page"),
+            ("/anything/at/all", "page"),
+            ("", "page"),
+        ] {
+            assert_eq!(operation_label(None, path), label, "{path}");
+        }
+    }
 
     #[test]
     fn signatures_are_not_logged() {

@@ -17,6 +17,7 @@ use futures::{FutureExt, StreamExt};
 use http::{HeaderValue, StatusCode, header};
 use medianest_core::{Error, ErrorKind};
 use poem::{Body, Endpoint, IntoResponse, Request, Response};
+use poem_openapi::OperationId;
 use std::{panic::AssertUnwindSafe, time::Instant};
 use tracing::Instrument;
 
@@ -51,7 +52,14 @@ impl<E: Endpoint> Endpoint for Edge<E> {
             Ok::<_, poem::Error>(self.inner.call(request).await?.into_response())
         };
         let answered = answered.instrument(tracing::info_span!("request", id));
-        let mut response = match AssertUnwindSafe(answered).catch_unwind().await {
+        let answered = AssertUnwindSafe(answered).catch_unwind().await;
+        let operation = match &answered {
+            Ok(Ok(response)) => response.data::<OperationId>(),
+            Ok(Err(error)) => error.data::<OperationId>(),
+            Err(_) => None,
+        };
+        let operation = operation.map(|id| id.0);
+        let mut response = match answered {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => problem::respond(error, &asked),
             Err(_) => problem::respond_to(&Error::internal("a handler panicked"), &asked),
@@ -66,7 +74,8 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         if let Ok(id) = HeaderValue::from_str(&id) {
             response.headers_mut().insert("x-request-id", id);
         }
-        access_log::record(&method, &path, &response, &id, begun);
+        let recorded = access_log::Recorded { method: &method, path: &path, operation, id: &id };
+        access_log::record(&recorded, &response, begun);
         Ok(response)
     }
 }

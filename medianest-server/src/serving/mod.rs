@@ -7,13 +7,15 @@
 mod write_timeout;
 
 use crate::config::Http;
+use http::{HeaderValue, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use medianest_core::{Error, Result};
 use poem::{
     Addr, Endpoint, Response,
     web::{LocalAddr, RemoteAddr},
 };
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
@@ -26,10 +28,25 @@ use write_timeout::WriteTimeout;
 const MAX_HEAD: usize = 32 << 10;
 /// Bytes that are read at once.
 const BUFFER: usize = 256 << 10;
+/// Connections that are accepted at most after the end.
+const LAST_CONNECTIONS: usize = 1024;
 /// Connections on the local socket, which has its own: whoever fills the server from outside does not
 /// keep out who looks after it.
 #[cfg(unix)]
 const LOCAL_CONNECTIONS: usize = 64;
+
+/// A listener at the address of this key of the configuration.
+///
+/// # Errors
+/// `cannot_listen`.
+pub(crate) async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|source| {
+        Error::invalid("cannot_listen", "cannot listen there; choose another address")
+            .with("key", key)
+            .with("address", address)
+            .caused_by(source)
+    })
+}
 
 /// Serves connections until told to stop, then lets requests end within the grace time.
 #[derive(Clone)]
@@ -38,12 +55,14 @@ pub(crate) struct Serving {
     connections: usize,
     write_timeout: Duration,
     tasks: TaskTracker,
+    draining: CancellationToken,
     stop: CancellationToken,
     grace: Duration,
 }
 
 impl Serving {
-    pub(crate) fn new(limits: &Http, stop: CancellationToken) -> Self {
+    /// From `draining` on no connection is kept for another request; with `stop` no new one is accepted.
+    pub(crate) fn new(limits: &Http, draining: CancellationToken, stop: CancellationToken) -> Self {
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
@@ -56,6 +75,7 @@ impl Serving {
             connections: limits.max_connections.min(Semaphore::MAX_PERMITS),
             write_timeout: Duration::from_secs(limits.write_seconds.into()),
             tasks: TaskTracker::new(),
+            draining,
             stop,
             grace: Duration::from_secs(limits.grace_seconds.into()),
         }
@@ -67,9 +87,13 @@ impl Serving {
         E: Endpoint<Output = Response> + 'static,
     {
         let connections = Arc::new(Semaphore::new(self.connections));
-        loop {
+        let mut last = LAST_CONNECTIONS;
+        while last > 0 {
+            last -= usize::from(self.stop.is_cancelled());
             let Some(permit) = self.permit(&connections).await else { return };
+            // After the end, those that the system has accepted already: it would reset them.
             let accepted = tokio::select! {
+                biased;
                 accepted = listener.accept() => accepted,
                 () = self.stop.cancelled() => return,
             };
@@ -119,6 +143,7 @@ impl Serving {
 
     async fn permit(&self, connections: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
         tokio::select! {
+            biased;
             permit = Arc::clone(connections).acquire_owned() => permit.ok(),
             () = self.stop.cancelled() => None,
         }
@@ -148,11 +173,16 @@ impl Serving {
         E: Endpoint<Output = Response> + 'static,
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        let draining = self.draining.clone();
         let service = service_fn(move |request: http::Request<Incoming>| {
             let (endpoint, local, remote) = (Arc::clone(&endpoint), local.clone(), remote.clone());
+            let draining = draining.clone();
             async move {
                 let request = (request, LocalAddr(local), RemoteAddr(remote), http::uri::Scheme::HTTP).into();
-                let response = endpoint.get_response(request).await;
+                let mut response = endpoint.get_response(request).await;
+                if draining.is_cancelled() {
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
                 Ok::<http::Response<_>, Infallible>(response.into())
             }
         });
@@ -162,7 +192,9 @@ impl Serving {
         self.tasks.spawn(async move {
             let _permit = permit;
             let mut connection = std::pin::pin!(connection);
+            // A request that is there is answered, also when it came at the last moment.
             let ended = tokio::select! {
+                biased;
                 ended = connection.as_mut() => ended,
                 () = stop.cancelled() => {
                     connection.as_mut().graceful_shutdown();

@@ -14,9 +14,13 @@ pub(crate) fn live() -> Response {
 }
 
 /// Whether the process can do its work, and what it stands on: `ready`, or `degraded` while something is
-/// away without which it goes on. It answers 503 when something vital is away, and names it.
+/// away without which it goes on. It answers 503 when something vital is away, and names it; and when the process
+/// is about to end.
 #[handler]
 pub(crate) async fn ready(Data(state): Data<&State>) -> poem::Result<Response> {
+    if state.draining.is_cancelled() {
+        return Err(Failure(Error::unavailable("draining", "the process is about to end")).into());
+    }
     let seen = state.health.look().await;
     let vital = seen.iter().filter(|dependency| dependency.need == Need::Vital);
     let away = vital.filter_map(|Dependency { name, error, .. }| {
@@ -29,7 +33,7 @@ pub(crate) async fn ready(Data(state): Data<&State>) -> poem::Result<Response> {
     let status = if seen.iter().all(Dependency::is_up) { "ready" } else { "degraded" };
     let each = |dependency: &Dependency| {
         let state = if dependency.is_up() { "up" } else { "down" };
-        (dependency.name.to_owned(), state.into())
+        (dependency.name.to_string(), state.into())
     };
     let dependencies: serde_json::Map<_, _> = seen.iter().map(each).collect();
     let body = serde_json::json!({ "status": status, "dependencies": dependencies });
@@ -40,7 +44,6 @@ pub(crate) async fn ready(Data(state): Data<&State>) -> poem::Result<Response> {
 /// configured, for whoever connects from this machine.
 #[handler]
 pub(crate) async fn metrics(request: &Request, Data(state): Data<&State>) -> poem::Result<Response> {
-    let Some(metrics) = &state.metrics else { return Err(poem::error::NotFoundError.into()) };
     if !is_local(request, state.settings.local_metrics) {
         let caller = Caller::of(request).await.map_err(Failure)?;
         if !caller.principal().is_admin() {
@@ -48,7 +51,19 @@ pub(crate) async fn metrics(request: &Request, Data(state): Data<&State>) -> poe
             return Err(Failure(Error::new(ErrorKind::Forbidden, "forbidden", message)).into());
         }
     }
-    Ok(metrics.render().with_content_type("text/plain; version=0.0.4").into_response())
+    shown(state).await
+}
+
+/// Metrics for whoever reaches an address that is there for nothing else.
+#[cfg(feature = "standalone")]
+#[handler]
+pub(crate) async fn open_metrics(Data(state): Data<&State>) -> poem::Result<Response> {
+    shown(state).await
+}
+
+async fn shown(state: &State) -> poem::Result<Response> {
+    let Some(kept) = &state.metrics else { return Err(poem::error::NotFoundError.into()) };
+    Ok(kept.render().await.with_content_type("text/plain; version=0.0.4").into_response())
 }
 
 fn is_local(request: &Request, local_metrics: bool) -> bool {

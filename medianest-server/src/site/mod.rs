@@ -7,5 +7,7 @@ mod page;
 
 pub(crate) use docs::docs;
 pub(crate) use fixed::{Fixed, Source};
+#[cfg(feature = "standalone")]
+pub(crate) use health::open_metrics;
 pub(crate) use health::{live, metrics, ready};
 pub(crate) use page::Page;

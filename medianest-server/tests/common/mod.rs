@@ -23,6 +23,8 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) struct Server {
     child: Child,
     pub(crate) url: String,
+    /// Where `monitoring.listen` is, when it is configured.
+    pub(crate) monitoring: Option<String>,
     pub(crate) dir: TempDir,
     pub(crate) http: Client,
 }
@@ -70,13 +72,17 @@ impl Server {
         let mut child =
             command.args(["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut monitoring = None;
         let url = loop {
             let line = lines.next().expect("the server ended before it was ready").unwrap();
+            if let Some(url) = line.strip_prefix("Monitoring:") {
+                monitoring = Some(url.trim().to_owned());
+            }
             if let Some(url) = line.strip_prefix("MediaNest is ready: ") {
                 break url.to_owned();
             }
         };
-        Self { child, url, dir, http: Client::new() }
+        Self { child, url, monitoring, dir, http: Client::new() }
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -84,6 +84,7 @@ LIBRARIES
   need test 'Redis 7 or newer' has_redis redis-server redis redis redis
   need test OpenSSL 'has openssl' openssl openssl openssl openssl
   need test strace 'linux_only has strace' strace strace strace -
+  need test faketime 'linux_only has faketime' faketime libfaketime libfaketime -
   need test Chromium 'has chromium || has chromium-browser || has google-chrome' chromium chromium chromium chromium
   need test 'Node.js 18 or newer' has_node nodejs nodejs nodejs node
   need test npm 'has npm' npm npm npm node

@@ -5,7 +5,7 @@ pub(crate) mod stores;
 
 use crate::{
     Settings, State,
-    config::{Config, DEFAULT_STORE, days},
+    config::{Config, DEFAULT_STORE, Secret, days},
     data_dir,
 };
 use medianest_core::{
@@ -106,11 +106,24 @@ impl Nest {
             body_timeout: Duration::from_secs(config.http.body_seconds.into()),
             local_metrics: config.http.local_metrics,
         };
-        let state = State::with_accounts(self.engine.clone(), Arc::clone(&self.accounts)).settings(settings);
+        let mut state =
+            State::with_accounts(self.engine.clone(), Arc::clone(&self.accounts)).settings(settings);
+        for (postgres, index) in self
+            .postgres
+            .iter()
+            .flat_map(|postgres| (0..postgres.replica_count()).map(move |index| (postgres, index)))
+        {
+            let postgres = Arc::clone(postgres);
+            // The primary answers instead.
+            state = state.degrades_without(&format!("replica-{}", index + 1), move || {
+                let postgres = Arc::clone(&postgres);
+                async move { postgres.check_replica(index).await }
+            });
+        }
         let Some(redis) = self.redis.clone() else { return state };
         state.degrades_without("redis", move || {
             let redis = redis.clone();
-            async move { redis::check(&redis).await.map(drop) }
+            async move { redis::check(&redis).await }
         })
     }
 }
@@ -144,12 +157,8 @@ async fn rows(config: &Config, migrate: Migrate, clock: &Arc<dyn Clock>) -> Resu
             lock: Some(lock),
         });
     };
-    let mut options = PostgresOptions::default();
-    options.max_connections = config.database.max_connections;
-    options.replicas = config.replica_urls()?.iter().map(|url| url.reveal().to_owned()).collect();
-    options.max_lag = Duration::from_secs(config.database.max_lag_seconds.into());
-    let catalog = Arc::new(PostgresCatalog::connect_with(url.reveal(), &options).await?);
-    let redis = config.redis_url()?.map(|url| Redis::open(url.reveal())).transpose()?;
+    let catalog = Arc::new(connect(config, &url).await?);
+    let redis = redis::open(config)?;
     match migrate {
         Migrate::Yes => catalog.migrate().await?,
         Migrate::No => drop(catalog.check().await?),
@@ -176,6 +185,24 @@ async fn rows(config: &Config, migrate: Migrate, clock: &Arc<dyn Clock>) -> Resu
         redis: Some(redis),
         ..rows
     })
+}
+
+/// The rows in PostgreSQL alone.
+///
+/// # Errors
+/// `configuration` where there is none; as [`PostgresCatalog::connect_with`].
+pub(crate) async fn postgres(config: &Config) -> Result<PostgresCatalog> {
+    let url = config.database_url()?;
+    let url = url.ok_or_else(|| Error::invalid("configuration", "database.url is not set"))?;
+    connect(config, &url).await
+}
+
+async fn connect(config: &Config, url: &Secret) -> Result<PostgresCatalog> {
+    let mut options = PostgresOptions::default();
+    options.max_connections = config.database.max_connections;
+    options.replicas = config.replica_urls()?.iter().map(|url| url.reveal().to_owned()).collect();
+    options.max_lag = Duration::from_secs(config.database.max_lag_seconds.into());
+    PostgresCatalog::connect_with(url.reveal(), &options).await
 }
 
 /// Upgrades the tables, after a copy of what is there was put aside.

@@ -272,6 +272,40 @@ async fn a_restored_database_is_not_taken_for_the_one_before() {
     assert_eq!(admin.request(Method::GET, "/events").send().await.unwrap().status(), 200);
 }
 
+/// What operators begin with is right as it stands.
+#[test]
+fn the_configurations_of_the_documentation_are_right() {
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations/examples");
+    let secrets = tempfile::tempdir().unwrap();
+    for (name, secret) in [
+        ("admin", PASSWORD),
+        ("database", "postgres://medianest:hunter2@db1,db2/medianest?target_session_attrs=read-write"),
+        ("replicas", "postgres://medianest:hunter2@db2/medianest"),
+        ("redis", "redis://:hunter2@cache:6379"),
+        ("s3", "hunter2"),
+    ] {
+        std::fs::write(secrets.path().join(name), secret).unwrap();
+    }
+    let page = std::fs::read_to_string(format!("{examples}/../deployments.md")).unwrap();
+    let mut found = 0;
+    for example in std::fs::read_dir(examples).unwrap() {
+        let example = example.unwrap();
+        let name = example.file_name().into_string().unwrap();
+        assert!(page.contains(&format!("(examples/{name})")), "{name} is in no page");
+        let toml = std::fs::read_to_string(example.path()).unwrap();
+        let file = secrets.path().join(&name);
+        std::fs::write(&file, toml.replace("/run/secrets", secrets.path().to_str().unwrap())).unwrap();
+        let checked = Command::new(env!("CARGO_BIN_EXE_medianest"))
+            .args(["--config", file.to_str().unwrap(), "config", "check"])
+            .env_clear()
+            .output()
+            .unwrap();
+        assert!(checked.status.success(), "{name}: {}", stderr(&checked));
+        found += 1;
+    }
+    assert_eq!(found, 3);
+}
+
 #[test]
 fn doctor_completions_and_help_say_what_they_should() {
     let dir = tempfile::tempdir().unwrap();

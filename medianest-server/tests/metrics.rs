@@ -2,14 +2,12 @@
 
 mod common;
 
-use common::{GIF, Server, configured, medianest};
+use common::{GIF, Server, Worker, shares};
 use medianest_testkit::{postgres::Server as Postgres, redis::Server as Redis};
 use reqwest::Method;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::{BufRead, BufReader, Write},
     path::Path,
-    process::{Child, Stdio},
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -18,46 +16,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A process that shares everything with others.
 fn directory(shared: &Path, primary: &Postgres, replica: &Postgres, redis: &Redis, more: &str) -> TempDir {
-    let dir = configured(&format!(
+    let configuration = format!(
         "[database]\nurl = {:?}\nreplicas = [{:?}]\n[redis]\nurl = {:?}\n\
-         [monitoring]\nlisten = \"127.0.0.1:0\"\n[storage]\nmedia_dir = {:?}\n{more}\n",
+         [monitoring]\nlisten = \"127.0.0.1:0\"\n{more}",
         primary.url("postgres"),
         replica.url("postgres"),
         redis.url(),
-        shared.join("media"),
-    ));
-    let mut file = std::fs::OpenOptions::new().append(true).open(dir.path().join("medianest.toml")).unwrap();
-    writeln!(file, "keys_dir = {:?}", shared.join("keys")).unwrap();
-    dir
-}
-
-/// A worker, and where it shows its metrics.
-struct Worker {
-    child: Child,
-    monitoring: String,
-    _dir: TempDir,
-}
-
-impl Worker {
-    fn start_in(dir: TempDir) -> Self {
-        let mut child =
-            medianest(dir.path()).args(["worker", "--jobs", "2"]).stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let monitoring = loop {
-            let line = lines.next().expect("the worker ended before it was ready").unwrap();
-            if let Some(url) = line.strip_prefix("Monitoring:") {
-                break url.trim().to_owned();
-            }
-        };
-        Self { child, monitoring, _dir: dir }
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
+    );
+    shares(shared, &configuration)
 }
 
 /// What was shown, by its name.
@@ -163,7 +129,7 @@ async fn names_types_and_labels_are_a_contract() {
     assert!(shown.sum("medianest_sandbox_processes", &[]).unwrap() >= 1.0, "the one that makes decoders");
     assert_eq!(shown.sum("medianest_worker_capacity", &[("kind", "understand")]), Some(1.0));
     assert!(shown.sum("medianest_http_request_seconds", &[("operation", "uploadAsset")]).is_some());
-    for dependency in ["catalog", "blobs", "redis"] {
+    for dependency in ["catalog", "blobs", "redis", "replica-1"] {
         assert_eq!(shown.sum("medianest_dependency_up", &[("dependency", dependency)]), Some(1.0));
     }
     assert!(shown.sum("medianest_database_connections", &[("server", "primary")]).unwrap() >= 1.0);

@@ -72,7 +72,7 @@ pub use blobs::{Mirror, ObjectBlobs};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use catalog::SqlCatalog;
 #[cfg(feature = "postgres")]
-pub use postgres::{Connections, Postgres, PostgresBus, PostgresCatalog, PostgresOptions};
+pub use postgres::{Connections, Postgres, PostgresBus, PostgresCatalog, PostgresOptions, PostgresServer};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Sqlite, SqliteCatalog};
 #[cfg(feature = "postgres")]

@@ -1,68 +1,68 @@
+mod check;
+mod disk;
+mod postgres;
+mod redis;
 mod store;
 
 use super::output;
 use crate::{
-    composition::{Migrate, check_encoders, compose, redis, sandbox_report},
+    composition::{Migrate, check_encoders, compose, sandbox_report},
     config::{Config, DEFAULT_STORE},
 };
+use check::Check;
 use medianest_core::{Error, Result};
-use serde::Serialize;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// As JSON.
+    /// As JSON: a list of `name`, `fine`, `detail` and `advice`.
     #[arg(long)]
     json: bool,
 }
 
-#[derive(Serialize)]
-struct Check {
-    name: &'static str,
-    fine: bool,
-    detail: String,
-}
-
-impl Check {
-    fn of(name: &'static str, result: Result<String>) -> Self {
-        match result {
-            Ok(detail) => Self { name, fine: true, detail },
-            Err(error) => Self { name, fine: false, detail: error.report() },
-        }
-    }
-}
-
 pub(super) async fn run(config: Config, args: Args) -> Result<()> {
-    let mut checks = vec![
-        Check::of("data directory", data_dir(&config)),
-        Check::of("database", database(&config).await),
-        Check::of("store", store::check(&config, DEFAULT_STORE, &config.store()).await),
-        Check::of(
-            "sandbox",
-            sandbox_report().map(|report| {
-                report.unwrap_or_else(|| "none on this system: media is decoded in this process".into())
-            }),
-        ),
-        Check::of("FFmpeg", check_encoders().map(|()| "encodes H.264 and AAC".into())),
-    ];
-    if let Some(report) = redis::report(&config).await {
-        checks.push(Check::of("Redis", report));
-    }
+    let checks = checks(&config).await;
     if args.json {
         output::json(&checks)?;
     } else {
-        for check in &checks {
-            output::line(format_args!(
-                "{} {}: {}",
-                if check.fine { "ok  " } else { "FAIL" },
-                check.name,
-                check.detail
-            ))?;
-        }
+        checks.iter().try_for_each(Check::show)?;
     }
-    match checks.iter().all(|check| check.fine) {
+    match checks.iter().all(Check::is_fine) {
         true => Ok(()),
         false => Err(Error::invalid("unhealthy", "not everything is as it should be; see above")),
     }
+}
+
+async fn checks(config: &Config) -> Vec<Check> {
+    let mut checks = vec![Check::of(
+        "data directory",
+        data_dir(config),
+        "let the user that runs the program own it, and nobody else look in: chown, chmod 700",
+    )];
+    checks.extend(disk::checks(config));
+    match config.database_url() {
+        Ok(None) => checks.push(sqlite(config).await),
+        Ok(Some(_)) => checks.extend(postgres::checks(config).await),
+        Err(error) => checks.push(Check::failed("postgres", &error, "correct database.url, or its file")),
+    }
+    checks.extend(redis::checks(config).await);
+    checks.push(Check::of(
+        "store",
+        store::check(config, DEFAULT_STORE, &config.store()).await,
+        "see that the folder or bucket of stores.default is there, that it may be written to, read, listed and \
+         deleted from, and that the clocks agree",
+    ));
+    let without = "none on this system: media is decoded in this process";
+    checks.push(Check::of(
+        "sandbox",
+        sandbox_report().map(|report| report.unwrap_or_else(|| without.into())),
+        "let the program make processes, and confine them (seccomp, landlock)",
+    ));
+    checks.push(Check::of(
+        "FFmpeg",
+        check_encoders().map(|()| "encodes H.264 and AAC".into()),
+        "install an FFmpeg that was built with libx264",
+    ));
+    checks
 }
 
 fn data_dir(config: &Config) -> Result<String> {
@@ -81,16 +81,20 @@ fn data_dir(config: &Config) -> Result<String> {
     }
 }
 
-async fn database(config: &Config) -> Result<String> {
-    // Redis is looked at by itself.
-    match compose(&config.clone().without_redis(), Migrate::No).await {
-        Ok(nest) => {
-            let time = nest.engine.catalog().check().await?;
-            nest.engine.catalog().close().await;
-            Ok(format!("answers, its time is {time}"))
+async fn sqlite(config: &Config) -> Check {
+    const ADVICE: &str =
+        "run `medianest db migrate`; if the file is damaged, put the newest copy of backups/ back";
+    let looked = async {
+        match compose(config, Migrate::No).await {
+            Ok(nest) => {
+                let time = nest.engine.catalog().check().await?;
+                nest.engine.catalog().close().await;
+                Ok(format!("answers, its time is {time}"))
+            }
+            // Whoever owns it looks after it.
+            Err(error) if error.code() == "data_dir_in_use" => Ok("a server is running on it".into()),
+            Err(error) => Err(error),
         }
-        // Whoever owns it looks after it.
-        Err(error) if error.code() == "data_dir_in_use" => Ok("a server is running on it".into()),
-        Err(error) => Err(error),
-    }
+    };
+    Check::of("database", looked.await, ADVICE)
 }

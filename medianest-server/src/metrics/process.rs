@@ -163,13 +163,22 @@ mod linux {
         }
 
         #[test]
-        fn a_child_is_found() {
-            let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
-            let mut found = Vec::new();
-            descendants("self", &mut found);
+        fn the_work_of_a_child_counts_while_it_lives_and_after_that() {
+            let busy = "while :; do :; done";
+            let mut child = std::process::Command::new("sh").args(["-c", busy]).spawn().unwrap();
+            let begun = std::time::Instant::now();
+            let live = loop {
+                let mut live = Vec::new();
+                descendants("self", &mut live);
+                if live.iter().any(|child| child.cpu > 0) {
+                    break live;
+                }
+                assert!(begun.elapsed().as_secs() < 60, "{live:?}");
+            };
             child.kill().unwrap();
             child.wait().unwrap();
-            assert!(found.iter().any(|child| child.threads == 1 && child.resident > 0), "{found:?}");
+            assert!(live.iter().any(|child| child.threads == 1 && child.resident > 0), "{live:?}");
+            assert!(Stat::read("self").unwrap().waited > 0);
         }
     }
 }

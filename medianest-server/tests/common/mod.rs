@@ -5,7 +5,7 @@
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -99,8 +99,20 @@ impl Server {
     /// Asks the server to stop, and says whether it ended well.
     #[cfg(unix)]
     pub(crate) fn stop(&mut self) -> bool {
-        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
-        self.child.wait().unwrap().success()
+        self.signal("TERM");
+        self.ended().success()
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, name: &str) {
+        assert!(
+            Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap().success()
+        );
+    }
+
+    /// How the server ended, once it has.
+    pub(crate) fn ended(&mut self) -> std::process::ExitStatus {
+        self.child.wait().unwrap()
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -137,6 +149,55 @@ impl Server {
         assert_eq!(added.0, 201, "{}", added.1);
         let signed_in = self.login(login, PASSWORD).await;
         User::new(self, &signed_in)
+    }
+}
+
+/// A data directory for one of several processes, which share media and keys in a folder.
+pub(crate) fn shares(shared: &Path, configuration: &str) -> TempDir {
+    let storage = format!("[storage]\nmedia_dir = {:?}\n", shared.join("media"));
+    let dir = configured(&format!("{configuration}\n{storage}"));
+    let mut file = std::fs::OpenOptions::new().append(true).open(dir.path().join("medianest.toml")).unwrap();
+    writeln!(file, "keys_dir = {:?}", shared.join("keys")).unwrap();
+    dir
+}
+
+/// A worker with `monitoring.listen` in its configuration.
+pub(crate) struct Worker {
+    child: Child,
+    pub(crate) monitoring: String,
+    _dir: TempDir,
+}
+
+impl Worker {
+    pub(crate) fn start_in(dir: TempDir) -> Self {
+        Self::start_by(medianest(dir.path()), dir)
+    }
+
+    /// A worker by this command, as of [`medianest`].
+    pub(crate) fn start_by(mut command: Command, dir: TempDir) -> Self {
+        let mut child = command.args(["worker", "--jobs", "2"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let monitoring = loop {
+            let line = lines.next().expect("the worker ended before it was ready").unwrap();
+            if let Some(url) = line.strip_prefix("Monitoring:") {
+                break url.trim().to_owned();
+            }
+        };
+        Self { child, monitoring, _dir: dir }
+    }
+
+    /// Asks the worker to stop, and says whether it ended well.
+    #[cfg(unix)]
+    pub(crate) fn stop(&mut self) -> bool {
+        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        self.child.wait().unwrap().success()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
     }
 }
 

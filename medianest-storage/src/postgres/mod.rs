@@ -7,10 +7,12 @@ mod hosts;
 mod options;
 mod pool;
 mod replicas;
+mod server;
 
 pub use bus::PostgresBus;
 pub use connections::Connections;
 pub use options::PostgresOptions;
+pub use server::PostgresServer;
 
 use crate::{
     catalog::{Backend, Command, SqlCatalog, attach},

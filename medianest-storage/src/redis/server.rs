@@ -1,5 +1,5 @@
 use super::{Redis, error::unexpected};
-use medianest_core::{Error, ErrorKind, Result};
+use medianest_core::{Error, ErrorKind, Result, Timestamp};
 use redis::{FromRedisValue, Value, cmd};
 use std::{
     collections::BTreeMap,
@@ -16,6 +16,14 @@ pub struct RedisServer {
     pub eviction: String,
     /// Whether it keeps an append-only file, so that a restart loses next to nothing.
     pub append_only: bool,
+    /// Its clock, half-way between the question and the answer.
+    pub clock: Timestamp,
+    /// Bytes that it uses.
+    pub used_memory: u64,
+    /// Bytes that it may use, where it has a limit of its own, `maxmemory`.
+    pub max_memory: Option<u64>,
+    /// Bytes that its machine has.
+    pub system_memory: u64,
     /// How long it took to answer.
     pub latency: Duration,
 }
@@ -73,10 +81,16 @@ impl Redis {
 fn describe(info: &str, latency: Duration) -> Result<RedisServer> {
     let fields: BTreeMap<_, _> = info.lines().filter_map(|line| line.trim_end().split_once(':')).collect();
     let field = |name| fields.get(name).map(|value| (*value).to_owned()).ok_or_else(|| unexpected("INFO"));
+    let number = |name| field(name)?.parse::<u64>().map_err(|_| unexpected("INFO"));
+    let micros = i64::try_from(number("server_time_usec")?).map_err(|_| unexpected("INFO"))?;
     Ok(RedisServer {
         version: field("redis_version")?,
         eviction: field("maxmemory_policy")?,
         append_only: field("aof_enabled")? == "1",
+        clock: Timestamp::from_micros(micros) + latency / 2,
+        used_memory: number("used_memory")?,
+        max_memory: Some(number("maxmemory")?).filter(|most| *most > 0),
+        system_memory: number("total_system_memory")?,
         latency,
     })
 }
@@ -87,7 +101,8 @@ mod tests {
 
     fn server(version: &str, eviction: &str) -> RedisServer {
         let info = format!(
-            "# Server\r\nredis_version:{version}\r\n# Memory\r\nmaxmemory_policy:{eviction}\r\naof_enabled:0\r\n"
+            "# Server\r\nredis_version:{version}\r\nserver_time_usec:1000000\r\n# Memory\r\nused_memory:5\r\n\
+             maxmemory:0\r\ntotal_system_memory:9\r\nmaxmemory_policy:{eviction}\r\naof_enabled:0\r\n"
         );
         describe(&info, Duration::ZERO).unwrap()
     }
@@ -95,6 +110,7 @@ mod tests {
     #[test]
     fn what_cannot_be_used_is_told_with_what_mends_it() {
         let fine = server("7.0.15", "noeviction");
+        assert_eq!((fine.used_memory, fine.max_memory, fine.clock), (5, None, Timestamp::from_secs(1)));
         assert!(fine.check_version().is_ok() && fine.check_eviction().is_ok() && !fine.append_only);
         assert!(server("10.1.0", "noeviction").check_version().is_ok());
         assert_eq!(server("6.2.7", "noeviction").check_version().unwrap_err().code(), "redis_too_old");

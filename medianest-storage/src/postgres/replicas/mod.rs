@@ -66,6 +66,10 @@ impl Replicas {
         None
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = &Replica> {
+        self.all.iter()
+    }
+
     pub(super) fn connections(&self) -> impl Iterator<Item = Connections> {
         self.all.iter().map(Replica::connections)
     }

@@ -1,7 +1,7 @@
 use super::{super::at_hand::Waiting, Connections, reached::replayed};
 use crate::{catalog::Command, sql::Conn};
-use medianest_core::{ErrorKind, Result};
-use sqlx::PgPool;
+use medianest_core::{Error, ErrorKind, Result};
+use sqlx::{PgPool, Postgres, pool::PoolConnection};
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
@@ -21,7 +21,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// A server that follows the primary. When it is away it is left alone for a while, and then one caller
 /// looks whether it has come back.
 #[derive(Debug)]
-pub(super) struct Replica {
+pub(in super::super) struct Replica {
     pool: PgPool,
     waiting: Arc<AtomicU32>,
     away: Mutex<Option<Away>>,
@@ -75,6 +75,18 @@ impl Replica {
                 connection.close_on_drop();
                 self.leave_alone("it does not finish")
             }
+        }
+    }
+
+    /// A connection, whether or not it is left alone at present.
+    ///
+    /// # Errors
+    /// `replica_unavailable` (Unavailable).
+    pub(in super::super) async fn connection(&self) -> Result<PoolConnection<Postgres>> {
+        let away = || Error::unavailable("replica_unavailable", "the replica does not answer");
+        match timeout(PATIENCE, self.pool.acquire()).await {
+            Ok(connection) => connection.map_err(|source| away().caused_by(source)),
+            Err(_) => Err(away()),
         }
     }
 

@@ -1,5 +1,5 @@
 //! What `/metrics` shows: what the code counts as it happens, through the facade `metrics`, and what is looked up
-//! when somebody asks. Names, types and labels are a contract: `docs/operations.md` lists them, and
+//! when somebody asks. Names, types and labels are a contract: `docs/operations/metrics.md` lists them, and
 //! `tests/metrics.rs` holds them.
 
 mod process;

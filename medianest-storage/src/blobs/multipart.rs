@@ -5,7 +5,7 @@ use super::{
     path,
 };
 use medianest_core::{BlobKey, Error, Result};
-use object_store::{MultipartUpload, ObjectStoreExt};
+use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
 use tokio::task::JoinSet;
 
 /// Equal parts, as some stores want them; 10,000 of them, as many as S3 takes, are 80 GiB.
@@ -17,12 +17,11 @@ const IN_FLIGHT: usize = 2;
 /// aborted when anything fails or the future is dropped.
 pub(super) async fn put_multipart(blobs: &ObjectBlobs, key: &BlobKey, mut parts: Parts) -> Result<u64> {
     let (path, failed) = (path(key), |error| not_written(error, key));
-    let mut part = Vec::new();
-    parts.fill(&mut part, PART).await?;
-    if part.len() < PART {
-        let size = part.len() as u64;
-        blobs.store.put(&path, part.into()).await.map_err(failed)?;
-        return Ok(size);
+    let part = parts.next(PART).await?;
+    let size = part.content_length();
+    if size < PART {
+        blobs.store.put(&path, part).await.map_err(failed)?;
+        return Ok(size as u64);
     }
     let upload = blobs.begin(&path).await.map_err(failed)?;
     let mut upload = Upload(Some(upload));
@@ -36,26 +35,33 @@ fn not_written(error: object_store::Error, key: &BlobKey) -> Error {
     unavailable(error).with("key", key)
 }
 
-async fn write(upload: &mut Upload, key: &BlobKey, mut part: Vec<u8>, mut parts: Parts) -> Result<u64> {
+async fn write(upload: &mut Upload, key: &BlobKey, mut part: PutPayload, mut parts: Parts) -> Result<u64> {
     let Some(upload) = upload.0.as_mut() else { return Ok(0) };
     let mut size = 0;
     let mut under_way = JoinSet::new();
     loop {
-        let last = part.len() < PART;
-        size += part.len() as u64;
-        if !part.is_empty() {
-            under_way.spawn(upload.put_part(std::mem::take(&mut part).into()));
-        }
-        while under_way.len() >= if last { 1 } else { IN_FLIGHT } {
-            let done = under_way.join_next().await.transpose().map_err(from_join)?;
-            done.transpose().map_err(|error| not_written(error, key))?;
+        let (length, last) = (part.content_length(), part.content_length() < PART);
+        size += length as u64;
+        finish(&mut under_way, IN_FLIGHT - 1, key).await?;
+        if length > 0 {
+            under_way.spawn(upload.put_part(part));
         }
         if last {
+            finish(&mut under_way, 0, key).await?;
             upload.complete().await.map_err(|error| not_written(error, key))?;
             return Ok(size);
         }
-        parts.fill(&mut part, PART).await?;
+        part = parts.next(PART).await?;
     }
+}
+
+/// Waits until so many parts are left under way.
+async fn finish(under_way: &mut JoinSet<object_store::Result<()>>, left: usize, key: &BlobKey) -> Result<()> {
+    while under_way.len() > left {
+        let done = under_way.join_next().await.transpose().map_err(from_join)?;
+        done.transpose().map_err(|error| not_written(error, key))?;
+    }
+    Ok(())
 }
 
 /// An upload that is aborted unless it was completed.

@@ -23,7 +23,7 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::oneshot,
+    sync::{oneshot, watch},
 };
 
 type Error = Box<dyn StdError + Send + Sync>;
@@ -36,6 +36,8 @@ pub enum Fault {
     Answer(u16, &'static str),
     /// It takes so long before the server hears of it.
     Delay(Duration),
+    /// It waits before the server hears of it, until [`FaultProxy::let_go`].
+    Hold,
     /// Nobody answers, until the client gives up.
     Silence,
     /// The connection breaks after so many bytes of the request's body.
@@ -67,6 +69,8 @@ struct Shared {
     answered: Arc<AtomicU64>,
     under_way: AtomicUsize,
     most_under_way: AtomicUsize,
+    held: AtomicUsize,
+    let_go: watch::Sender<()>,
 }
 
 #[derive(Debug)]
@@ -91,6 +95,8 @@ impl FaultProxy {
             answered: Arc::default(),
             under_way: AtomicUsize::new(0),
             most_under_way: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
+            let_go: watch::Sender::new(()),
         });
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("the system gives a port");
         listener.set_nonblocking(true).expect("a socket can be made so");
@@ -127,6 +133,16 @@ impl FaultProxy {
     /// From now on nothing fails.
     pub fn heal(&self) {
         lock(&self.shared.script).clear();
+    }
+
+    /// How many requests were [held](Fault::Hold) so far, be they held still or let go.
+    pub fn held(&self) -> usize {
+        self.shared.held.load(Ordering::SeqCst)
+    }
+
+    /// Lets all go that are [held](Fault::Hold). The rules stay.
+    pub fn let_go(&self) {
+        self.shared.let_go.send_replace(());
     }
 
     /// How many of the faults that were scripted once have yet to happen.
@@ -194,6 +210,12 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Answe
             // As servers do that mean the connection well: first all that was sent is read.
             body.collect().await?;
             error(status, code)
+        }
+        Some(Fault::Hold) => {
+            let mut let_go = shared.let_go.subscribe();
+            shared.held.fetch_add(1, Ordering::SeqCst);
+            let_go.changed().await?;
+            pass(&shared, head, whole(body)).await
         }
         Some(Fault::Silence) => std::future::pending().await,
         Some(Fault::CutRequest(after)) => {

@@ -1,5 +1,6 @@
 //! What our tests share: private servers of [PostgreSQL](postgres), [Redis](redis) and [S3](s3) and
-//! [a proxy that fails as it is told](faults) (feature `s3`), [a load balancer](balancer) (feature `balancer`), [the media corpus](corpus), what is
+//! [a proxy that fails as it is told](faults) (feature `s3`), [a load balancer](balancer) (feature
+//! `balancer`), other [programs](watched) that go with their test, [the media corpus](corpus), what is
 //! [true](truth) of its files and how [alike](picture) pictures are (feature `pictures`).
 //!
 //! A missing peer or corpus is a panic that says what to do: a test is never skipped.
@@ -16,4 +17,4 @@ pub mod redis;
 #[cfg(feature = "s3")]
 pub mod s3;
 pub mod truth;
-mod watched;
+pub mod watched;

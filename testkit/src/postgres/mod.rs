@@ -46,6 +46,14 @@ impl Database {
     pub fn url(&self) -> String {
         server().url(&self.name)
     }
+
+    /// What a query of one value answers.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn ask(&self, query: &str) -> String {
+        server().ask_in(&self.name, query)
+    }
 }
 
 impl Drop for Database {

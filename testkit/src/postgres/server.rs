@@ -135,8 +135,12 @@ impl Server {
     /// # Panics
     /// When it fails.
     pub fn ask(&self, query: &str) -> String {
+        self.ask_in("postgres", query)
+    }
+
+    pub(super) fn ask_in(&self, database: &str, query: &str) -> String {
         let said = run(Command::new(self.program("psql"))
-            .args(["-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-U", USER, "-d", "postgres", "-h"])
+            .args(["-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-U", USER, "-d", database, "-h"])
             .arg(&self.folder)
             .args(["-c", query]));
         said.trim_end().to_owned()

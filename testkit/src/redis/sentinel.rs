@@ -49,6 +49,11 @@ impl Sentinel {
         format!("redis-sentinel://127.0.0.1:{}/{NAME}", self.watch.port())
     }
 
+    /// Both that have data, the first primary before what takes its place.
+    pub fn nodes(&mut self) -> [&mut Server; 2] {
+        [&mut self.primary, &mut self.replica]
+    }
+
     /// The first primary.
     pub fn primary(&mut self) -> &mut Server {
         &mut self.primary

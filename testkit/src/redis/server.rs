@@ -1,6 +1,7 @@
 use crate::watched::Watched;
 use std::{
     net::TcpListener,
+    path::PathBuf,
     process::Command,
     sync::{
         OnceLock,
@@ -79,6 +80,16 @@ impl Server {
     /// Lets it go on after [`freeze`](Self::freeze).
     pub fn thaw(&self) {
         self.running.as_ref().expect("it runs").signal("-CONT");
+    }
+
+    /// The file that it writes what it says into.
+    pub fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    /// Whether it runs: it was not killed, or restarted since.
+    pub fn runs(&self) -> bool {
+        self.running.is_some()
     }
 
     /// Where it listens, on 127.0.0.1.

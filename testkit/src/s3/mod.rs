@@ -1,5 +1,5 @@
 //! S3 servers of one test process: started with the first bucket, listening on a port of their own, gone
-//! when the process dies by whatever means.
+//! when the process dies by whatever means. Tests that stop servers have a [`Server`] of their own.
 //!
 //! Two of them, since no two are alike: [s3s-fs](https://crates.io/crates/s3s-fs), whose objects are
 //! files that tests may look at ([`bucket`]), and [garage](https://garagehq.deuxfleurs.fr), which is run
@@ -8,7 +8,7 @@
 mod garage;
 mod s3s_fs;
 
-pub use s3s_fs::{ACCESS_KEY_ID, Bucket, REGION, SECRET_ACCESS_KEY, bucket};
+pub use s3s_fs::{ACCESS_KEY_ID, Bucket, REGION, SECRET_ACCESS_KEY, Server, bucket};
 
 use std::path::PathBuf;
 

@@ -4,10 +4,10 @@
 //! either, and unfinished multipart uploads cannot be listed. Here they can be counted, by their files.
 
 use super::program;
-use crate::watched::Watched;
+use crate::{redis::free_port, watched::Watched};
 use std::{
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     sync::{
         OnceLock,
@@ -25,7 +25,8 @@ pub const REGION: &str = "us-east-1";
 /// An empty bucket of its own for one test; its objects go with this value.
 #[derive(Debug)]
 pub struct Bucket {
-    server: &'static Server,
+    root: PathBuf,
+    address: SocketAddr,
     name: String,
 }
 
@@ -35,11 +36,7 @@ pub struct Bucket {
 /// When there is no s3s-fs on this machine, or it does not start.
 pub fn bucket() -> Bucket {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    static NEXT: AtomicU32 = AtomicU32::new(1);
-    let server = SERVER.get_or_init(Server::start);
-    let name = format!("test-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    std::fs::create_dir(server.folder.join(&name)).expect("a bucket is a folder");
-    Bucket { server, name }
+    SERVER.get_or_init(Server::start).bucket()
 }
 
 impl Bucket {
@@ -50,17 +47,17 @@ impl Bucket {
 
     /// Where the server listens.
     pub fn address(&self) -> SocketAddr {
-        self.server.address
+        self.address
     }
 
     /// The URL of the server, for path-style requests.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.server.address)
+        format!("http://{}", self.address)
     }
 
     /// The objects are the files in this folder.
     pub fn folder(&self) -> PathBuf {
-        self.server.folder.join(&self.name)
+        self.root.join(&self.name)
     }
 
     /// Multipart uploads that were begun in this bucket, and neither completed nor aborted.
@@ -70,7 +67,7 @@ impl Bucket {
     pub fn unfinished_uploads(&self) -> usize {
         // The server notes the attributes of each upload in `.bucket-{}.object-{}.upload-{}…`.
         let begin = format!(".bucket-{}.", base64(self.name.as_bytes()));
-        let entries = std::fs::read_dir(&self.server.folder).expect("the server's folder can be read");
+        let entries = std::fs::read_dir(&self.root).expect("the server's folder can be read");
         let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
         names.filter(|name| name.starts_with(&begin) && name.contains(".upload-")).count()
     }
@@ -95,33 +92,82 @@ fn base64(bytes: &[u8]) -> String {
     bytes.chunks(3).map(of_three).collect()
 }
 
+/// A server of one test; gone with this value, and when the process dies by whatever means.
 #[derive(Debug)]
-struct Server {
+pub struct Server {
     folder: PathBuf,
     address: SocketAddr,
-    _running: Watched,
+    running: Option<Watched>,
 }
 
 impl Server {
-    fn start() -> Self {
-        let needed = "tests need the S3 server s3s-fs: run script/setup --test, or put it on the PATH";
-        let program = program("s3s-fs").unwrap_or_else(|| panic!("{needed}"));
+    /// A server without buckets.
+    ///
+    /// # Panics
+    /// When there is no s3s-fs on this machine, or it does not start.
+    pub fn start() -> Self {
         let folder = tempfile::Builder::new()
             .prefix("medianest-s3-")
             .tempdir()
             .expect("a temporary folder can be made")
             .keep();
+        let mut server = Self { folder, address: ([127, 0, 0, 1], free_port()).into(), running: None };
+        server.restart();
+        server
+    }
+
+    /// Starts it again after [`kill`](Self::kill), on the same port with what it kept on disk.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub fn restart(&mut self) {
+        assert!(self.running.is_none(), "it runs");
+        let needed = "tests need the S3 server s3s-fs: run script/setup --test, or put it on the PATH";
+        let program = program("s3s-fs").unwrap_or_else(|| panic!("{needed}"));
         let mut command = Command::new(program);
         command
-            .args(["--host", "127.0.0.1", "--port", "0"])
+            .args(["--host", "127.0.0.1", "--port", &self.address.port().to_string()])
             .args(["--access-key", ACCESS_KEY_ID, "--secret-key", SECRET_ACCESS_KEY])
-            .arg(&folder)
+            .arg(&self.folder)
             .env("RUST_LOG", "s3s_fs=info");
-        let (running, address) = Watched::start(command, &folder, needed, |line| {
-            let (_, address) = line.split_once("server is running at http://")?;
-            Some(address.trim().parse().expect("an address"))
-        });
-        Self { folder, address, _running: running }
+        let is_ready = |line: &str| line.contains("server is running at http://").then_some(());
+        self.running = Some(Watched::start(command, &self.folder, needed, is_ready).0);
+    }
+
+    /// A fresh empty bucket.
+    ///
+    /// # Panics
+    /// When the server's folder cannot be written.
+    pub fn bucket(&self) -> Bucket {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let name = format!("test-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        std::fs::create_dir(self.folder.join(&name)).expect("a bucket is a folder");
+        Bucket { root: self.folder.clone(), address: self.address, name }
+    }
+
+    /// Kills it with SIGKILL.
+    pub fn kill(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.kill();
+        }
+    }
+
+    /// The file that it writes what it says into.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
+    /// The folder with the buckets.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.running.is_none() {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
     }
 }
 
@@ -143,9 +189,19 @@ mod tests {
     #[test]
     fn the_server_goes_with_its_process() {
         assert_goes_with_its_process("s3::s3s_fs::tests::the_server_goes_with_its_process", || {
-            let server = bucket().server;
-            (server.folder.clone(), Some(server.address))
+            let bucket = bucket();
+            (bucket.root.clone(), Some(bucket.address))
         });
+    }
+
+    #[test]
+    fn a_server_dies_and_comes_back_with_what_it_had() {
+        let mut server = Server::start();
+        let bucket = server.bucket();
+        server.kill();
+        assert!(TcpStream::connect(bucket.address()).is_err());
+        server.restart();
+        assert!(TcpStream::connect(bucket.address()).is_ok() && bucket.folder().is_dir());
     }
 
     #[test]

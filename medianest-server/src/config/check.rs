@@ -106,6 +106,7 @@ impl Config {
             ("http.write_seconds", u64::from(self.http.write_seconds)),
             ("http.max_json_bytes", self.http.max_json_bytes as u64),
             ("storage.max_upload_bytes", self.storage.max_upload_bytes),
+            ("storage.unfinished_seconds", u64::from(self.storage.unfinished_seconds)),
             ("accounts.token_minutes", u64::from(self.accounts.token_minutes)),
             ("accounts.session_idle_days", u64::from(self.accounts.session_idle_days)),
             ("accounts.session_days", u64::from(self.accounts.session_days)),

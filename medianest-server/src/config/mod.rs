@@ -133,6 +133,8 @@ pub struct Storage {
     pub trash_days: u32,
     /// Days that bytes outlive their rows: at least as far back as the database may be restored.
     pub deleted_days: u32,
+    /// Seconds after which an upload that does not grow any more is cleared away.
+    pub unfinished_seconds: u32,
 }
 
 /// Limits of connections and requests.
@@ -243,7 +245,13 @@ impl Default for Accounts {
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { media_dir: None, max_upload_bytes: 64 << 30, trash_days: 30, deleted_days: 7 }
+        Self {
+            media_dir: None,
+            max_upload_bytes: 64 << 30,
+            trash_days: 30,
+            deleted_days: 7,
+            unfinished_seconds: 900,
+        }
     }
 }
 
@@ -372,6 +380,7 @@ impl Config {
         options.max_upload_bytes = self.storage.max_upload_bytes;
         options.trash_retention = days(self.storage.trash_days);
         options.delete_retention = days(self.storage.deleted_days);
+        options.intent_ttl = Duration::from_secs(self.storage.unfinished_seconds.into());
         options
     }
 }

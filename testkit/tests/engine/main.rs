@@ -8,4 +8,5 @@ mod recipes;
 mod redirects;
 mod rights;
 mod support;
+mod twice;
 mod work;

@@ -236,6 +236,6 @@ pub(crate) fn what_came_of_it(ask: Ask<'_>) -> String {
         "SELECT format('%s assets, %s renditions, %s parts; %s jobs, of which %s were begun more than once and %s lost a \
          worker; %s events', (SELECT count(*) FROM medianest_assets), (SELECT count(*) FROM medianest_renditions), \
          (SELECT count(*) FROM medianest_parts), count(*), count(*) FILTER (WHERE attempt > 1), \
-         count(*) FILTER (WHERE crashes > 0), (SELECT count(*) FROM medianest_events)) FROM medianest_jobs",
+         count(*) FILTER (WHERE failure_code = 'worker_lost'), (SELECT count(*) FROM medianest_events)) FROM medianest_jobs",
     )
 }

@@ -71,7 +71,8 @@ impl Schedule {
         let began = Instant::now();
         let (acts, mut gone) = (self.0.len(), 0);
         for (n, (act, lasts)) in self.0.into_iter().enumerate() {
-            let due = count * (n + 1) / acts;
+            // In bursts, so that there is always something under way.
+            let due = count * ((n / 3 + 1) * 3).min(acts) / acts;
             uploads.let_go(due - gone);
             gone = due;
             eprintln!("{:6.1} s  {act}", began.elapsed().as_secs_f64());

@@ -20,6 +20,7 @@ async fn through(catalog: &Arc<dyn Catalog>, batch: usize) {
             tenant: TenantId::DEFAULT,
             kind: JobKind::Understand,
             asset_id: None,
+            library_id: None,
             payload: JobPayload::default(),
             priority: 0,
             run_at: None,

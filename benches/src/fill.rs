@@ -2,7 +2,7 @@ use crate::Words;
 use futures::{StreamExt, TryStreamExt, stream};
 use medianest_core::{
     AssetId, AssetState, Blob, BlobId, BlobKey, Facts, IntentId, Job, JobKind, LibraryId, MediaKind,
-    NewEvent, NewJob, Principal, Result, Sha256, TenantId, Timestamp,
+    NewEvent, NewJob, Principal, Result, Sha256, StoreName, TenantId, Timestamp,
     catalog::{Catalog, Claim, Declared, Intent, NewAsset, NewLibrary, SettledEvents, Understood},
     event_kinds,
 };
@@ -40,6 +40,7 @@ pub async fn fill(catalog: &Arc<dyn Catalog>, owner: &Principal, assets: usize) 
         name: String::from("Bench"),
         owner: owner.subject.clone(),
         recipe: medianest_core::Recipe::empty(),
+        store: StoreName::DEFAULT,
         at,
         event: event(event_kinds::LIBRARY_CREATED),
     };
@@ -113,7 +114,8 @@ impl Row {
         owner: &Principal,
     ) -> Result<()> {
         let blob = BlobId::new();
-        let intent = Intent { id: IntentId::new(), tenant, key: BlobKey::original(tenant, blob) };
+        let (store, key) = (StoreName::DEFAULT, BlobKey::original(tenant, blob));
+        let intent = Intent { id: IntentId::new(), tenant, store, key };
         catalog.open_intent(&intent, Duration::from_secs(600)).await?;
         let mut sha256 = [0; 32];
         sha256[..16].copy_from_slice(self.id.as_uuid().as_bytes());
@@ -127,6 +129,7 @@ impl Row {
             kind: Some(self.kind),
             blob: Blob {
                 id: blob,
+                store: intent.store,
                 key: intent.key,
                 size: 4_000_000,
                 sha256: Sha256(sha256),

@@ -1,6 +1,8 @@
 //! Libraries, assets and the blobs they stand on.
 
-use crate::{AssetId, BlobId, Error, Facts, Failure, LibraryId, MediaKind, Result, TenantId, Timestamp};
+use crate::{
+    AssetId, BlobId, Error, Facts, Failure, LibraryId, MediaKind, Result, StoreName, TenantId, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -14,6 +16,9 @@ pub struct Library {
     pub tenant: TenantId,
     /// Shown name.
     pub name: String,
+    /// Where new bytes of it go; see [`move_library`](crate::catalog::StoreCatalog::set_library_store).
+    #[serde(default)]
+    pub store: StoreName,
     /// Grows with each change; see `If-Match`.
     pub version: i64,
     /// When it was made.
@@ -166,7 +171,9 @@ pub struct Asset {
 pub struct Blob {
     /// Its id.
     pub id: BlobId,
-    /// Where the bytes are.
+    /// The store that the bytes are in.
+    pub store: StoreName,
+    /// Where they are in it.
     pub key: BlobKey,
     /// Size in bytes.
     pub size: u64,
@@ -180,6 +187,7 @@ impl Default for Blob {
     fn default() -> Self {
         Self {
             id: BlobId::from_uuid(uuid::Uuid::nil()),
+            store: StoreName::DEFAULT,
             key: BlobKey(String::from("-")),
             size: 0,
             sha256: Sha256([0; 32]),
@@ -251,6 +259,11 @@ impl BlobKey {
     pub fn rendition(tenant: TenantId, id: crate::RenditionId) -> Self {
         let id = id.as_uuid();
         Self(format!("r/{}/{:02x}/{}", tenant.as_uuid().simple(), id.as_bytes()[15], id.simple()))
+    }
+
+    /// Whether it is the folder of a rendition, and not the key of bytes.
+    pub(crate) fn is_folder(&self) -> bool {
+        self.0.starts_with("r/") && self.0.split('/').count() == 4
     }
 
     /// The key of a part below the folder of its rendition. The attempt is in it, so that a worker

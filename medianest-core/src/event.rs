@@ -103,8 +103,12 @@ pub mod kinds {
         RENDITION_FAILED = "rendition.failed";
         /// A library was made.
         LIBRARY_CREATED = "library.created";
-        /// A library's name or recipe changed.
+        /// A library's name, recipe or store changed.
         LIBRARY_UPDATED = "library.updated";
+        /// Something of an asset could not be brought to the store of its library.
+        ASSET_NOT_MOVED = "asset.not_moved";
+        /// The bytes of a library are in the store that it names, but those of which `asset.not_moved` told.
+        LIBRARY_MOVED = "library.moved";
         /// A library is gone.
         LIBRARY_DELETED = "library.deleted";
         /// Somebody became a member of a library, or changed role in it.

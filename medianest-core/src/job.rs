@@ -1,6 +1,6 @@
 //! Durable units of work under a lease.
 
-use crate::{AssetId, Failure, JobId, RenditionId, TenantId, Timestamp};
+use crate::{AssetId, Failure, JobId, LibraryId, RenditionId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What a job does.
@@ -14,11 +14,13 @@ pub enum JobKind {
     Render,
     /// Make the heavy ones: everything that decodes the whole duration.
     Transcode,
+    /// Bring the bytes of a library to the store that it names.
+    Move,
 }
 
 impl JobKind {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Understand, Self::Render, Self::Transcode];
+    pub const ALL: [Self; 4] = [Self::Understand, Self::Render, Self::Transcode, Self::Move];
 
     /// The word for it, as in JSON and in tables.
     pub const fn as_str(self) -> &'static str {
@@ -26,6 +28,7 @@ impl JobKind {
             Self::Understand => "understand",
             Self::Render => "render",
             Self::Transcode => "transcode",
+            Self::Move => "move",
         }
     }
 
@@ -91,8 +94,10 @@ pub struct NewJob {
     pub tenant: TenantId,
     /// What it does.
     pub kind: JobKind,
-    /// What it works on; None for a job that only exercises the queue.
+    /// What it works on; None for one that works on a library, or only exercises the queue.
     pub asset_id: Option<AssetId>,
+    /// The library it works on as a whole.
+    pub library_id: Option<LibraryId>,
     /// What it works on, in detail.
     pub payload: JobPayload,
     /// Higher runs earlier; 0 is normal.
@@ -109,6 +114,21 @@ impl NewJob {
             tenant,
             kind,
             asset_id: Some(asset_id),
+            library_id: None,
+            payload: JobPayload::default(),
+            priority: 0,
+            run_at: None,
+        }
+    }
+
+    /// A job of normal priority on a library as a whole.
+    pub fn of_library(tenant: TenantId, kind: JobKind, library: LibraryId) -> Self {
+        Self {
+            id: JobId::new(),
+            tenant,
+            kind,
+            asset_id: None,
+            library_id: Some(library),
             payload: JobPayload::default(),
             priority: 0,
             run_at: None,
@@ -143,6 +163,9 @@ pub struct Job {
     /// What it works on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asset_id: Option<AssetId>,
+    /// The library it works on as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub library_id: Option<LibraryId>,
     /// What it works on, in detail.
     #[serde(skip)]
     pub payload: JobPayload,

@@ -44,6 +44,7 @@ mod rate_limiter;
 mod recent;
 mod recipe;
 mod rendition;
+mod store_name;
 mod time;
 
 pub use self::time::{Clock, ManualClock, SystemClock, Timestamp};
@@ -77,4 +78,5 @@ pub use recipe::{
     VideoPreset, VideoVariant, WaveformVariant,
 };
 pub use rendition::{Part, Rendition, RenditionInfo, RenditionState};
+pub use store_name::StoreName;
 pub use uuid;

@@ -1,6 +1,8 @@
 //! What a variant made of an asset.
 
-use crate::{AssetId, BlobKey, Failure, Fingerprint, RenditionId, TenantId, Timestamp, Variant, VariantName};
+use crate::{
+    AssetId, BlobKey, Failure, Fingerprint, RenditionId, StoreName, TenantId, Timestamp, Variant, VariantName,
+};
 use serde::{Deserialize, Serialize};
 
 /// Where a rendition stands.
@@ -73,6 +75,9 @@ pub struct Rendition {
     pub info: Option<RenditionInfo>,
     /// Sum of the parts in bytes.
     pub size: u64,
+    /// The store that its parts are in: that of its library when it was declared.
+    #[serde(skip, default)]
+    pub store: StoreName,
     /// When it was declared.
     pub created_at: Timestamp,
 }

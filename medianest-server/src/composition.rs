@@ -5,7 +5,7 @@ pub(crate) mod stores;
 
 use crate::{
     Settings, State,
-    config::{Config, DEFAULT_STORE, Secret, days},
+    config::{Config, Secret, days},
     data_dir,
 };
 use medianest_core::{
@@ -55,18 +55,19 @@ pub(crate) async fn compose(config: &Config, migrate: Migrate) -> Result<Nest> {
     data_dir::create(&config.data_dir)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let rows = rows(config, migrate, &clock).await?;
-    let store = config.store();
     let keys = KeySet::open(&config.keys_dir())?;
     let url_key = UrlKey::new("k1", data_dir::secret(&config.keys_dir().join("url.key"))?)?;
 
     let mut builder = Engine::builder()
         .catalog(Arc::clone(&rows.catalog))
-        .blobs(stores::open_mirrored(config, DEFAULT_STORE, &store)?)
-        .delivery(store.delivery)
         .processor(processor()?)
         .clock(Arc::clone(&clock))
         .url_key(url_key)
         .options(config.engine_options());
+    for (name, store) in config.all_stores() {
+        let blobs = stores::open_mirrored(name.as_str(), &store)?;
+        builder = builder.store(name, blobs, store.delivery);
+    }
     if let Some(bus) = rows.bus {
         builder = builder.bus(bus);
     }

@@ -4,7 +4,7 @@ use futures::{
     FutureExt,
     future::{BoxFuture, join_all},
 };
-use medianest_core::{BlobKey, Engine, Error, Result};
+use medianest_core::{BlobKey, Engine, Error, Result, StoreName};
 use std::{
     fmt,
     sync::Arc,
@@ -47,6 +47,18 @@ pub(crate) enum Need {
     Partial,
 }
 
+impl Need {
+    /// Without the default store nothing goes in; without another, some libraries rest.
+    pub(crate) fn of(store: &StoreName) -> Self {
+        if *store == StoreName::DEFAULT { Self::Vital } else { Self::Partial }
+    }
+}
+
+/// What a store is called among the dependencies.
+pub(crate) fn store_name(store: &StoreName) -> String {
+    format!("store {store}")
+}
+
 #[derive(Clone)]
 struct Look {
     name: Arc<str>,
@@ -55,24 +67,28 @@ struct Look {
 }
 
 impl Health {
-    /// Catalog and blobs of an engine.
-    pub(crate) fn of(engine: Engine) -> Self {
-        let (rows, bytes) = (engine.clone(), engine);
-        Self {
+    /// Catalog and stores of an engine.
+    pub(crate) fn of(engine: &Engine) -> Self {
+        let rows = Arc::clone(engine.catalog());
+        let mut health = Self {
             looks: Vec::new(),
             seen: Arc::default(),
             #[cfg(feature = "standalone")]
             last: Arc::default(),
         }
         .and("catalog", Need::Vital, move || {
-            let engine = rows.clone();
-            async move { engine.catalog().check().await.map(drop) }
-        })
-        .and("blobs", Need::Vital, move || {
-            let engine = bytes.clone();
-            // A key that is never there: the store answers, or it does not.
-            async move { engine.blobs().head(&BlobKey::new("health")?).await.map(drop) }
-        })
+            let rows = Arc::clone(&rows);
+            async move { rows.check().await.map(drop) }
+        });
+        for store in engine.stores() {
+            let blobs = Arc::clone(store.blobs());
+            health = health.and(&store_name(store.name()), Need::of(store.name()), move || {
+                let blobs = Arc::clone(&blobs);
+                // A key that is never there: the store answers, or it does not.
+                async move { blobs.head(&BlobKey::new("health")?).await.map(drop) }
+            });
+        }
+        health
     }
 
     pub(crate) fn and<F>(
@@ -92,10 +108,11 @@ impl Health {
     pub(crate) fn and_blocking(
         self,
         name: &str,
+        need: Need,
         look: impl Fn() -> Result<()> + Send + Sync + 'static,
     ) -> Self {
         let look = Arc::new(look);
-        self.and(name, Need::Vital, move || {
+        self.and(name, need, move || {
             let look = Arc::clone(&look);
             async move {
                 let looked = tokio::task::spawn_blocking(move || look()).await;

@@ -25,7 +25,7 @@ impl State {
     /// a [`Principal`](medianest_core::Principal) into the data of a request; then nobody else is asked.
     pub fn new(engine: Engine, authenticator: Arc<dyn Authenticator>) -> Self {
         Self {
-            health: Health::of(engine.clone()),
+            health: Health::of(&engine),
             engine,
             authenticator,
             accounts: None,
@@ -63,10 +63,10 @@ impl State {
         self
     }
 
-    /// What else, beside catalog and blobs, `/health/ready` looks at; `look` may block for a moment.
+    /// What else, beside catalog and stores, `/health/ready` looks at; `look` may block for a moment.
     #[must_use]
     pub fn depends_on(mut self, name: &str, look: impl Fn() -> Result<()> + Send + Sync + 'static) -> Self {
-        self.health = self.health.and_blocking(name, look);
+        self.health = self.health.and_blocking(name, Need::Vital, look);
         self
     }
 

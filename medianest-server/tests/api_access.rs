@@ -48,6 +48,7 @@ async fn s8_what_is_anothers_is_not_there() {
                 "putMember" => json!({ "role": "owner" }),
                 "setRecipe" => json!({ "variants": {} }),
                 "renameLibrary" => json!({ "name": "bob's" }),
+                "setLibraryStore" => json!({ "store": "default" }),
                 _ => json!({}),
             });
             let method: Method = method.to_uppercase().parse().unwrap();

@@ -109,7 +109,7 @@ async fn i7_readiness_tells_when_the_store_is_away() {
     assert_eq!(server.request(Method::GET, "/health/ready").send().await.unwrap().status(), 200);
     // As when a disk is gone from under it.
     std::fs::rename(server.dir.path().join("media"), server.dir.path().join("elsewhere")).unwrap();
-    assert_not_ready(&server, "media directory").await;
+    assert_not_ready(&server, "directory of store default").await;
     assert_eq!(server.request(Method::GET, "/health/live").send().await.unwrap().status(), 200);
 }
 

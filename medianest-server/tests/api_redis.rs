@@ -78,7 +78,9 @@ async fn d1_sessions_fail_closed_and_jobs_go_on_while_redis_is_away() {
     assert_eq!(status, 201, "{asset}");
     until_ready(&ada, asset["id"].as_str().unwrap()).await;
     assert!(redis.cli(&["DBSIZE"]).parse::<u32>().unwrap() > 0);
-    let all = json!({ "blobs": "up", "catalog": "up", "media directory": "up", "redis": "up" });
+    let all = json!({
+        "catalog": "up", "directory of store default": "up", "redis": "up", "store default": "up",
+    });
     assert_eq!(health(&one).await, (200, json!({ "status": "ready", "dependencies": all })));
 
     // Signed out here is signed out there, though both remember.

@@ -147,7 +147,7 @@ fn the_doctor_tries_the_store() {
     let doctor = || {
         let output = medianest(dir.path()).args(["doctor", "--json"]).output().unwrap();
         let checks: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let store = checks.as_array().unwrap().iter().find(|check| check["name"] == "store").cloned();
+        let store = checks.as_array().unwrap().iter().find(|check| check["name"] == "store default").cloned();
         store.unwrap()
     };
     assert_eq!(doctor()["fine"], true, "{}", doctor());
@@ -192,7 +192,7 @@ async fn d6_while_the_store_is_away_uploads_wait_and_nothing_is_lost() {
     assert_problem((status, problem), 503, "storage_unavailable");
     let (status, told) = readiness(&server).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{told}");
-    assert!(told["detail"].as_str().unwrap().contains("blobs is away"), "{told}");
+    assert!(told["detail"].as_str().unwrap().contains("store default is away"), "{told}");
     let id = before["id"].as_str().unwrap();
     let waiting = ada.get(&format!("/assets/{id}")).await;
     assert_eq!((waiting.0.as_u16(), waiting.1["state"].as_str()), (200, Some("processing")));

@@ -95,7 +95,7 @@ fn its_json_has_a_form_that_stays() {
     redis clock
     redis memory
     redis writes
-    store
+    store default
     sandbox
     FFmpeg
     ");

@@ -129,7 +129,7 @@ async fn names_types_and_labels_are_a_contract() {
     assert!(shown.sum("medianest_sandbox_processes", &[]).unwrap() >= 1.0, "the one that makes decoders");
     assert_eq!(shown.sum("medianest_worker_capacity", &[("kind", "understand")]), Some(1.0));
     assert!(shown.sum("medianest_http_request_seconds", &[("operation", "uploadAsset")]).is_some());
-    for dependency in ["catalog", "blobs", "redis", "replica-1"] {
+    for dependency in ["catalog", "store default", "redis", "replica-1"] {
         assert_eq!(shown.sum("medianest_dependency_up", &[("dependency", dependency)]), Some(1.0));
     }
     assert!(shown.sum("medianest_database_connections", &[("server", "primary")]).unwrap() >= 1.0);

@@ -6,7 +6,8 @@
 //!
 #![cfg_attr(feature = "sqlite", doc = "```")]
 #![cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
-//! use medianest_core::{Clock, LibraryId, NewEvent, PageRequest, Recipe, SystemClock, TenantId, Visibility};
+//! use medianest_core::{Clock, LibraryId, NewEvent, PageRequest, Recipe, StoreName, SystemClock};
+//! use medianest_core::{TenantId, Visibility};
 //! use medianest_core::catalog::{AssetCatalog, Catalog, NewLibrary};
 //! use medianest_storage::SqliteCatalog;
 //!
@@ -18,7 +19,8 @@
 //! let (id, tenant, at) = (LibraryId::new(), TenantId::DEFAULT, SystemClock.now());
 //! let event = NewEvent::in_library(tenant, id, "library.created", at, serde_json::json!({}));
 //! let (name, owner) = ("holidays".to_owned(), "olga".to_owned());
-//! catalog.create_library(NewLibrary { id, tenant, name, owner, recipe: Recipe::standard(), at, event }).await?;
+//! let (recipe, store) = (Recipe::standard(), StoreName::DEFAULT);
+//! catalog.create_library(NewLibrary { id, tenant, name, owner, recipe, store, at, event }).await?;
 //!
 //! let visible = Visibility::member(tenant, "olga");
 //! let libraries = catalog.list_libraries(&visible, &PageRequest::first()).await?;

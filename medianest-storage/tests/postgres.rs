@@ -4,7 +4,7 @@
 use futures::{StreamExt, future::join_all};
 use medianest_core::{
     AssetId, AssetState, Blob, BlobId, BlobKey, Clock, ErrorKind, EventBus, IntentId, JobKind, LibraryId,
-    NewEvent, PageRequest, Recipe, Sha256, SystemClock, TenantId, Topic, Visibility,
+    NewEvent, PageRequest, Recipe, Sha256, StoreName, SystemClock, TenantId, Topic, Visibility,
     catalog::{AssetCatalog, Catalog, Intent, JobCatalog, NewAsset, NewLibrary, SearchIndex, SearchQuery},
 };
 use medianest_storage::{PgPool, PostgresBus, PostgresCatalog, PostgresOptions};
@@ -34,11 +34,14 @@ async fn staged(catalog: &PostgresCatalog) -> AssetId {
     let (library, at) = (LibraryId::new(), SystemClock.now());
     let event = NewEvent::in_library(TENANT, library, "library.created", at, serde_json::json!({}));
     let (name, owner) = (String::from("shop"), String::from("host"));
-    let new = NewLibrary { id: library, tenant: TENANT, name, owner, recipe: Recipe::standard(), at, event };
+    let (recipe, store) = (Recipe::standard(), StoreName::DEFAULT);
+    let new =
+        NewLibrary { id: library, tenant: TENANT, name, owner, recipe, store: store.clone(), at, event };
     catalog.create_library(new).await.unwrap();
     let (id, blob, intent) = (AssetId::new(), BlobId::new(), IntentId::new());
     let key = BlobKey::original(TENANT, blob);
-    let opened = Intent { id: intent, tenant: TENANT, key: key.clone() };
+    let opened = Intent { id: intent, tenant: TENANT, store: store.clone(), key: key.clone() };
+    let (sha256, content_type) = (Sha256([7; 32]), String::from("image/jpeg"));
     catalog.open_intent(&opened, Duration::from_secs(60)).await.unwrap();
     let new = NewAsset {
         intent,
@@ -48,7 +51,7 @@ async fn staged(catalog: &PostgresCatalog) -> AssetId {
         owner: String::from("host"),
         name: String::from("chair.jpg"),
         kind: None,
-        blob: Blob { id: blob, key, size: 1, sha256: Sha256([7; 32]), content_type: "image/jpeg".into() },
+        blob: Blob { id: blob, store, key, size: 1, sha256, content_type },
         state: AssetState::Staged,
         failure: None,
         taken_at: at,

@@ -5,7 +5,7 @@
 
 use medianest_core::{
     Asset, AssetId, AssetState, Blob, BlobId, BlobKey, Clock, IntentId, LibraryId, MemberRole, NewEvent,
-    PageRequest, Principal, Recipe, Sha256, SystemClock, TenantId, Visibility,
+    PageRequest, Principal, Recipe, Sha256, StoreName, SystemClock, TenantId, Visibility,
     catalog::{AssetCatalog, AssetQuery, Catalog, Intent, NewAsset, NewLibrary, SearchQuery},
 };
 use medianest_storage::{PostgresCatalog, PostgresOptions};
@@ -36,7 +36,8 @@ impl Fleet {
         let owner = String::from("ada");
         let (name, recipe, at) = (String::from("holidays"), Recipe::standard(), SystemClock.now());
         let event = event(library);
-        let new = NewLibrary { id: library, tenant: TENANT, name, owner, recipe, at, event };
+        let store = StoreName::DEFAULT;
+        let new = NewLibrary { id: library, tenant: TENANT, name, owner, recipe, store, at, event };
         catalog.create_library(new).await.unwrap();
         let fleet = Self { replica: primary.replica(), primary, library };
         fleet.add_member(&catalog, "bob").await;
@@ -82,12 +83,13 @@ fn view(catalog: &PostgresCatalog, subject: &str) -> Arc<dyn Catalog> {
 async fn put_in(catalog: &dyn Catalog, library: LibraryId) {
     let (at, blob, intent) = (SystemClock.now(), BlobId::new(), IntentId::new());
     let id = AssetId::new();
-    let key = BlobKey::original(TENANT, blob);
-    let opened = Intent { id: intent, tenant: TENANT, key: key.clone() };
+    let (store, key) = (StoreName::DEFAULT, BlobKey::original(TENANT, blob));
+    let opened = Intent { id: intent, tenant: TENANT, store: store.clone(), key: key.clone() };
     catalog.open_intent(&opened, Duration::from_secs(60)).await.unwrap();
     let mut sha256 = [0; 32];
     sha256[..16].copy_from_slice(id.as_uuid().as_bytes());
-    let blob = Blob { id: blob, key, size: 1, sha256: Sha256(sha256), content_type: "image/jpeg".into() };
+    let (sha256, content_type) = (Sha256(sha256), String::from("image/jpeg"));
+    let blob = Blob { id: blob, store, key, size: 1, sha256, content_type };
     let new = NewAsset {
         intent,
         id,

@@ -5,7 +5,7 @@ use futures::future::join_all;
 use medianest_core::{
     AssetId, AssetState, Blob, BlobId, BlobKey, Clock, ErrorKind, Fingerprint, IntentId, Job, JobId, JobKind,
     JobPayload, JobState, LibraryId, NewEvent, NewJob, PageRequest, Recipe, RenditionId, Resize, Sha256,
-    SystemClock, TenantId, Variant, VariantName, Visibility,
+    StoreName, SystemClock, TenantId, Variant, VariantName, Visibility,
     catalog::{
         AssetCatalog, AssetQuery, Catalog, Claim, Declared, Intent, JobCatalog, JobQuery, NewAsset,
         NewLibrary, NewRendition,
@@ -45,7 +45,8 @@ async fn library(catalog: &SqliteCatalog) -> LibraryId {
     let (id, at) = (LibraryId::new(), SystemClock.now());
     let event = NewEvent::in_library(TENANT, id, "library.created", at, serde_json::json!({}));
     let (name, owner) = (String::from("holidays"), String::from("olga"));
-    let new = NewLibrary { id, tenant: TENANT, name, owner, recipe: Recipe::standard(), at, event };
+    let (recipe, store) = (Recipe::standard(), StoreName::DEFAULT);
+    let new = NewLibrary { id, tenant: TENANT, name, owner, recipe, store, at, event };
     catalog.create_library(new).await.unwrap().id
 }
 
@@ -63,6 +64,7 @@ fn asset(library: LibraryId) -> NewAsset {
         kind: None,
         blob: Blob {
             id: blob,
+            store: StoreName::DEFAULT,
             key: BlobKey::original(TENANT, blob),
             size: 7,
             sha256: Sha256(sha256),
@@ -80,7 +82,8 @@ fn asset(library: LibraryId) -> NewAsset {
 }
 
 async fn open_intent(catalog: &SqliteCatalog, asset: &NewAsset) {
-    let intent = Intent { id: asset.intent, tenant: TENANT, key: asset.blob.key.clone() };
+    let (store, key) = (StoreName::DEFAULT, asset.blob.key.clone());
+    let intent = Intent { id: asset.intent, tenant: TENANT, store, key };
     catalog.open_intent(&intent, Duration::from_secs(3600)).await.unwrap();
 }
 
@@ -331,6 +334,7 @@ async fn many_workers_share_one_writer() {
                 tenant: TENANT,
                 kind: JobKind::Render,
                 asset_id: None,
+                library_id: None,
                 payload: JobPayload::default(),
                 priority: 0,
                 run_at: None,

@@ -2,7 +2,8 @@ use super::sealed::Sealed;
 use crate::{
     Asset, AssetId, AssetState, Blob, BlobKey, Facts, Failure, Fence, Fingerprint, IntentId, JobId, Library,
     LibraryId, MediaKind, Member, MemberRole, NewEvent, NewJob, Page, PageRequest, Part, Recipe, Rendition,
-    RenditionId, RenditionInfo, Result, Sha256, TenantId, Timestamp, Variant, VariantName, Visibility,
+    RenditionId, RenditionInfo, Result, Sha256, StoreName, TenantId, Timestamp, Variant, VariantName,
+    Visibility,
 };
 use async_trait::async_trait;
 use std::time::Duration;
@@ -113,10 +114,11 @@ pub trait AssetCatalog: Sealed + Send + Sync + std::fmt::Debug + 'static {
     async fn take_expired_intents(&self, limit: u32, ttl: Duration) -> Result<Vec<Intent>>;
 
     /// Stores an asset on the bytes of an intent: blob, asset, jobs and events, less the intent.
-    /// When the same bytes are there already (same tenant, SHA-256 and size, and its blob is not
+    /// When the same bytes are in the same store already (same tenant, SHA-256 and size, and its blob is not
     /// `purging`), the asset is linked to that blob, which is revived if it was tombstoned; the new
     /// bytes are then the caller's to delete, under an intent that stays ([`Ingested::redundant`]).
-    /// Repeating a command with the same asset id gives the same answer.
+    /// Repeating a command with the same asset id gives the same answer. When the library has come to name
+    /// another store meanwhile, they are [brought there](super::StoreCatalog) later.
     ///
     /// # Errors
     /// `intent_expired` (Gone); `library_not_found`; `asset_exists` (Conflict) when the id is taken by
@@ -294,6 +296,8 @@ pub struct NewLibrary {
     pub owner: String,
     /// What to derive from its assets.
     pub recipe: Recipe,
+    /// Where its bytes go.
+    pub store: StoreName,
     /// When.
     pub at: Timestamp,
     /// What to tell.
@@ -307,7 +311,9 @@ pub struct Intent {
     pub id: IntentId,
     /// The world it is in.
     pub tenant: TenantId,
-    /// Where the bytes go.
+    /// The store that the bytes go to.
+    pub store: StoreName,
+    /// Where they go in it: their key, or the folder of a rendition.
     pub key: BlobKey,
 }
 
@@ -495,6 +501,8 @@ pub enum Purge {
     Blob {
         /// Its row.
         id: crate::BlobId,
+        /// The store of its bytes.
+        store: StoreName,
         /// Its bytes.
         key: BlobKey,
     },
@@ -502,6 +510,8 @@ pub enum Purge {
     Rendition {
         /// Its row.
         id: RenditionId,
+        /// The store of its parts.
+        store: StoreName,
         /// The folder of its parts.
         folder: BlobKey,
     },

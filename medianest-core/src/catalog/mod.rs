@@ -12,12 +12,14 @@ mod event;
 mod identity;
 mod job;
 mod search;
+mod store;
 
 pub use asset::*;
 pub use event::*;
 pub use identity::*;
 pub use job::*;
 pub use search::*;
+pub use store::*;
 
 use crate::{Principal, Result, Timestamp};
 use async_trait::async_trait;
@@ -25,7 +27,7 @@ use std::sync::Arc;
 
 /// Everything the engine keeps in rows, from one backend.
 #[async_trait]
-pub trait Catalog: AssetCatalog + JobCatalog + EventLog + SearchIndex {
+pub trait Catalog: AssetCatalog + StoreCatalog + JobCatalog + EventLog + SearchIndex {
     /// Creates or upgrades our tables (all prefixed `medianest_`) under a lock, so that any number of
     /// processes may call it. Never called by the engine: the program decides when.
     ///

@@ -91,6 +91,19 @@ macro_rules! catalog_tests {
                 what_cannot_be_purged_is_in_nobodys_way,
                 renditions_go_with_their_folders,
             } }
+            $crate::__conformance_tests! { stores, dyn $crate::catalog::Catalog, $make, stores {
+                naming_a_store_queues_a_move,
+                stores_share_no_bytes,
+                what_is_elsewhere_is_found,
+                an_original_is_moved,
+                bytes_stay_where_others_stand_on_them,
+                a_purged_twin_is_no_copy,
+                a_rendition_is_moved,
+                what_is_gone_is_not_moved,
+                a_move_is_fenced,
+                strays_are_followed,
+                a_move_may_leave_something,
+            } }
             $crate::__conformance_tests! { fencing, dyn $crate::catalog::Catalog, $make, fencing {
                 a_late_attempt_changes_nothing,
                 a_late_renderer_changes_nothing,

@@ -3,8 +3,8 @@
 use crate::{
     Asset, AssetId, AssetState, Audience, Blob, BlobId, BlobKey, Clock, Cursor, Event, Facts, Failure, Fence,
     Fingerprint, IntentId, Job, JobId, JobKind, LibraryId, MediaKind, NewEvent, NewJob, Page, PageRequest,
-    Part, Recipe, RenditionId, RenditionInfo, Resize, Result, Sha256, SystemClock, TenantId, Timestamp,
-    Variant, VariantName, Visibility, VisibleLibraries,
+    Part, Recipe, RenditionId, RenditionInfo, Resize, Result, Sha256, StoreName, SystemClock, TenantId,
+    Timestamp, Variant, VariantName, Visibility, VisibleLibraries,
     catalog::{
         Catalog, Claim, Declared, FinishedRendition, Intent, NewAsset, NewLibrary, NewRendition,
         SettledEvents, Understood,
@@ -17,7 +17,7 @@ pub(super) type Store = Arc<dyn Catalog>;
 
 pub(super) const TENANT: TenantId = TenantId::DEFAULT;
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
-pub(super) const ALL_KINDS: [JobKind; 3] = JobKind::ALL;
+pub(super) const ALL_KINDS: [JobKind; 4] = JobKind::ALL;
 
 pub(super) fn now() -> Timestamp {
     SystemClock.now()
@@ -91,6 +91,7 @@ pub(super) fn new_library(name: &str) -> NewLibrary {
         name: name.to_owned(),
         owner: String::from("olga"),
         recipe: Recipe::standard(),
+        store: StoreName::DEFAULT,
         at: now(),
         event: told_in(id, event_kinds::LIBRARY_CREATED),
     }
@@ -122,6 +123,7 @@ pub(super) fn new_asset(library: LibraryId, seed: u64) -> NewAsset {
         kind: Some(MediaKind::Image),
         blob: Blob {
             id: blob,
+            store: StoreName::DEFAULT,
             key: BlobKey::original(TENANT, blob),
             size: 1000 + seed,
             sha256: Sha256(sha256),
@@ -148,7 +150,8 @@ pub(super) fn in_tenant(mut asset: NewAsset, tenant: TenantId) -> NewAsset {
 }
 
 pub(super) fn intent_of(asset: &NewAsset) -> Intent {
-    Intent { id: asset.intent, tenant: asset.tenant, key: asset.blob.key.clone() }
+    let (store, key) = (asset.blob.store.clone(), asset.blob.key.clone());
+    Intent { id: asset.intent, tenant: asset.tenant, store, key }
 }
 
 /// Opens the intent and commits.

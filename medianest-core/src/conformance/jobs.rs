@@ -16,6 +16,7 @@ fn bare(kind: JobKind) -> NewJob {
         tenant: TENANT,
         kind,
         asset_id: None,
+        library_id: None,
         payload: JobPayload::default(),
         priority: 0,
         run_at: None,

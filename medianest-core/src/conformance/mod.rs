@@ -60,7 +60,7 @@ pub mod session_store;
 pub mod setbacks;
 
 #[doc(hidden)]
-pub use assets::{fencing, ingest, libraries, lists, reclaim, renditions, trash};
+pub use assets::{fencing, ingest, libraries, lists, reclaim, renditions, stores, trash};
 
 use crate::{Error, ErrorKind};
 use std::{fmt::Debug, future::Future};

@@ -3,7 +3,7 @@
 use super::Media;
 use crate::{
     Action, AssetId, Audience, Error, Job, JobId, JobKind, JobState, Library, LibraryId, Member, MemberRole,
-    NewEvent, Page, PageRequest, QueueStats, Resource, Result, Topic,
+    NewEvent, Page, PageRequest, QueueStats, Resource, Result, StoreName, Topic,
     catalog::{JobQuery, NewLibrary},
     event_kinds,
 };
@@ -35,6 +35,7 @@ impl Media {
             tenant: self.principal().tenant,
             owner: self.principal().subject.clone(),
             recipe: self.engine().recipe().clone(),
+            store: StoreName::DEFAULT,
             at: self.engine().now(),
             event: self.library_event(id, event_kinds::LIBRARY_CREATED, json!({ "name": name })),
             name,

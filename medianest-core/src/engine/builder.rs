@@ -1,7 +1,9 @@
-use super::{Delivery, Engine, EngineOptions, Inner, MembershipAuthorizer, UrlKey, UrlKeys};
+use super::{
+    Delivery, Engine, EngineOptions, Inner, MembershipAuthorizer, Store, UrlKey, UrlKeys, stores::Stores,
+};
 use crate::{
     Authorizer, BlobStore, CatalogDispatcher, Clock, Dispatcher, Error, EventBus, MediaProcessor, MemoryBus,
-    Recipe, Result, SystemClock, catalog::Catalog,
+    Recipe, Result, StoreName, SystemClock, catalog::Catalog,
 };
 use std::sync::Arc;
 
@@ -36,6 +38,7 @@ pub struct EngineBuilder {
     catalog: Option<Arc<dyn Catalog>>,
     blobs: Option<Arc<dyn BlobStore>>,
     delivery: Delivery,
+    stores: Stores,
     processor: Option<Arc<dyn MediaProcessor>>,
     authorizer: Option<Arc<dyn Authorizer>>,
     bus: Option<Arc<dyn EventBus>>,
@@ -53,15 +56,32 @@ impl EngineBuilder {
         self
     }
 
-    /// Where bytes live. Required.
+    /// Where bytes live: the store called `default`. Required.
     pub fn blobs(mut self, blobs: impl IntoShared<dyn BlobStore>) -> Self {
         self.blobs = Some(blobs.into_shared());
         self
     }
 
-    /// How bytes get to who asked for them; by default through us.
+    /// How bytes get from that store to who asked for them; by default through us.
     pub fn delivery(mut self, delivery: Delivery) -> Self {
         self.delivery = delivery;
+        self
+    }
+
+    /// Another store, that libraries may name. Two may be two folders of one bucket, of which one redirects
+    /// and the other does not. All processes on a catalog need the same; under the name `default` it is as
+    /// [`blobs`](Self::blobs) and [`delivery`](Self::delivery).
+    pub fn store(
+        mut self,
+        name: StoreName,
+        blobs: impl IntoShared<dyn BlobStore>,
+        delivery: Delivery,
+    ) -> Self {
+        if name == StoreName::DEFAULT {
+            return self.blobs(blobs).delivery(delivery);
+        }
+        let store = Store::new(name.clone(), blobs.into_shared(), delivery);
+        self.stores.insert(name, store);
         self
     }
 
@@ -126,13 +146,15 @@ impl EngineBuilder {
         let recipe = self.recipe.unwrap_or_else(Recipe::standard);
         recipe.check()?;
         let catalog = self.catalog.ok_or_else(|| missing("catalog"))?;
+        let blobs = self.blobs.ok_or_else(|| missing("blobs"))?;
+        let mut stores = self.stores;
+        stores.insert(StoreName::DEFAULT, Store::new(StoreName::DEFAULT, blobs, self.delivery));
         let authorizer =
             self.authorizer.unwrap_or_else(|| Arc::new(MembershipAuthorizer::new(Arc::clone(&catalog))));
         Ok(Engine(Arc::new(Inner {
             authorizer,
             catalog,
-            blobs: self.blobs.ok_or_else(|| missing("blobs"))?,
-            delivery: self.delivery,
+            stores,
             processor: self.processor.ok_or_else(|| missing("processor"))?,
             bus: self.bus.unwrap_or_else(|| Arc::new(MemoryBus::new())),
             dispatcher: self.dispatcher.unwrap_or_else(|| Arc::new(CatalogDispatcher)),

@@ -1,7 +1,7 @@
 use super::{Media, MediaPath, playlist, trash::in_trash};
 use crate::{
     Asset, AssetId, BlobKey, BlobStoreExt, ByteStream, Error, ErrorKind, Part, PresignedHeaders, Rendition,
-    RenditionId, RenditionState, Result, Sha256, Variant, VariantName,
+    RenditionId, RenditionState, Result, Sha256, StoreName, Variant, VariantName,
 };
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -45,8 +45,8 @@ pub struct Content {
 pub enum ContentBody {
     /// In memory: a playlist.
     Memory(Bytes),
-    /// In blobs, one after the other, with their sizes.
-    Blobs(Vec<(BlobKey, u64)>),
+    /// In blobs of a store, one after the other, with their sizes.
+    Blobs(StoreName, Vec<(BlobKey, u64)>),
 }
 
 impl Media {
@@ -98,11 +98,11 @@ impl Media {
                 let bytes = bytes.slice(range.start as usize..range.end.max(range.start) as usize);
                 Ok(stream::once(async { Ok(bytes) }).boxed())
             }
-            ContentBody::Blobs(blobs) => {
+            ContentBody::Blobs(store, blobs) => {
                 let mut wanted = pieces(blobs, &range).into_iter();
                 let Some((key, piece)) = wanted.next() else { return Ok(stream::empty().boxed()) };
                 // The first one is opened here, so that what is missing is an error and not a broken body.
-                let store = Arc::clone(self.engine().blobs());
+                let store = Arc::clone(self.engine().store(store)?.blobs());
                 let first = store.get(&key, Some(piece)).await?;
                 let rest = stream::iter(wanted.map(Ok))
                     .and_then(move |(key, piece)| {
@@ -122,10 +122,10 @@ impl Media {
     pub async fn read_all(&self, content: &Content) -> Result<Bytes> {
         match &content.body {
             ContentBody::Memory(bytes) => Ok(bytes.clone()),
-            ContentBody::Blobs(blobs) if blobs.len() == 1 => {
-                self.engine().blobs().get_bytes(&blobs[0].0, None).await
+            ContentBody::Blobs(store, blobs) if blobs.len() == 1 => {
+                self.engine().store(store)?.blobs().get_bytes(&blobs[0].0, None).await
             }
-            ContentBody::Blobs(_) => {
+            ContentBody::Blobs(..) => {
                 let chunks: Vec<Bytes> = self.read(content, None).await?.try_collect().await?;
                 Ok(chunks.concat().into())
             }
@@ -143,11 +143,8 @@ impl Media {
         headers: &PresignedHeaders,
         valid: Duration,
     ) -> Result<Option<String>> {
-        let (ContentBody::Blobs(blobs), Delivery::Redirect) = (&content.body, self.engine().delivery())
-        else {
-            return Ok(None);
-        };
-        match (&blobs[..], self.engine().blobs().capabilities().presign) {
+        let ContentBody::Blobs(store, blobs) = &content.body else { return Ok(None) };
+        match (&blobs[..], self.engine().store(store)?.redirects()) {
             ([(key, _)], Some(store)) => {
                 store.presign_get(key, headers, valid.min(REDIRECT_FOR)).await.map(Some)
             }
@@ -174,7 +171,10 @@ impl Media {
             etag: rendition.id.to_string(),
             file_name: format!("{stem}-{}.{}", rendition.variant, extension(&content_type)),
             content_type,
-            body: ContentBody::Blobs(parts.into_iter().map(|part| (part.key, part.size)).collect()),
+            body: ContentBody::Blobs(
+                rendition.store,
+                parts.into_iter().map(|part| (part.key, part.size)).collect(),
+            ),
         })
     }
 
@@ -203,7 +203,7 @@ fn original(asset: &Asset) -> Content {
         content_type: asset.blob.content_type.clone(),
         etag: asset.blob.sha256.to_string(),
         file_name: asset.name.clone(),
-        body: ContentBody::Blobs(vec![(asset.blob.key.clone(), asset.blob.size)]),
+        body: ContentBody::Blobs(asset.blob.store.clone(), vec![(asset.blob.key.clone(), asset.blob.size)]),
     }
 }
 
@@ -213,7 +213,7 @@ fn part_content(rendition: &Rendition, part: Part) -> Content {
         etag: format!("{}-{}", rendition.id, part.ordinal),
         file_name: format!("{}-{}.mp4", rendition.variant, part.ordinal),
         content_type: content_type(rendition),
-        body: ContentBody::Blobs(vec![(part.key, part.size)]),
+        body: ContentBody::Blobs(rendition.store.clone(), vec![(part.key, part.size)]),
     }
 }
 

@@ -1,6 +1,6 @@
 use super::Engine;
 use crate::{
-    Asset, Error, ErrorKind, Fence, Job, NewEvent, Result, Topic,
+    Asset, BlobKey, BlobStore, Error, ErrorKind, Fence, Job, NewEvent, Result, Topic,
     catalog::{Intent, Purge},
     event_kinds,
 };
@@ -173,7 +173,7 @@ impl Housekeeping {
             let intents =
                 self.engine.catalog().take_expired_intents(BATCH, self.engine.options().intent_ttl).await?;
             for intent in &intents {
-                match self.delete_intent(intent).await {
+                match self.engine.clear_away(intent).await {
                     Ok(()) => reclaimed.intents += 1,
                     Err(error) => first = first.and(Err(left(&intent.key, error))),
                 }
@@ -249,31 +249,26 @@ impl Housekeeping {
 
     async fn delete_purged(&self, purge: &Purge) -> Result<()> {
         match purge {
-            Purge::Blob { key, .. } => self.engine.blobs().delete(key).await?,
-            Purge::Rendition { folder, .. } => self.delete_folder(folder).await?,
+            Purge::Blob { store, key, .. } => self.engine.store(store)?.blobs().delete(key).await?,
+            Purge::Rendition { store, folder, .. } => {
+                delete_folder(&**self.engine.store(store)?.blobs(), folder).await?;
+            }
         }
         self.engine.catalog().finish_purge(purge).await
     }
 
-    async fn delete_intent(&self, intent: &Intent) -> Result<()> {
-        self.engine.blobs().delete(&intent.key).await?;
-        self.engine.catalog().close_intent(intent.id).await
-    }
-
-    async fn delete_folder(&self, folder: &crate::BlobKey) -> Result<()> {
-        let mut stored = self.engine.blobs().list(Some(folder));
-        while let Some(blob) = stored.try_next().await? {
-            self.engine.blobs().delete(&blob.key).await?;
-        }
-        Ok(())
-    }
-
     async fn sweep(&self) -> Result<()> {
-        match self.engine.blobs().sweep(UNFINISHED_FOR).await? {
-            0 => {}
-            puts => tracing::info!(puts, "cleared away what was left of puts whose process died"),
+        let mut first = Ok(());
+        for store in self.engine.stores() {
+            match store.blobs().sweep(UNFINISHED_FOR).await {
+                Ok(0) => {}
+                Ok(puts) => {
+                    tracing::info!(puts, store = %store.name(), "cleared away what was left of puts whose process died");
+                }
+                Err(error) => first = first.and(Err(error.with("store", store.name()))),
+            }
         }
-        Ok(())
+        first
     }
 
     async fn trim(&self) -> Result<()> {
@@ -289,8 +284,28 @@ impl Housekeeping {
     }
 }
 
+impl Engine {
+    /// Deletes what was written under an intent, and forgets it.
+    pub(super) async fn clear_away(&self, intent: &Intent) -> Result<()> {
+        let blobs = self.store(&intent.store)?.blobs();
+        match intent.key.is_folder() {
+            true => delete_folder(&**blobs, &intent.key).await?,
+            false => blobs.delete(&intent.key).await?,
+        }
+        self.catalog().close_intent(intent.id).await
+    }
+}
+
+async fn delete_folder(blobs: &dyn BlobStore, folder: &BlobKey) -> Result<()> {
+    let mut stored = blobs.list(Some(folder));
+    while let Some(blob) = stored.try_next().await? {
+        blobs.delete(&blob.key).await?;
+    }
+    Ok(())
+}
+
 /// Says that bytes could not be deleted; they are tried again.
-fn left(key: &crate::BlobKey, error: Error) -> Error {
+fn left(key: &BlobKey, error: Error) -> Error {
     tracing::warn!(%key, error = %error.report(), "cannot delete bytes that nobody needs");
     error
 }

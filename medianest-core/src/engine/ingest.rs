@@ -2,6 +2,7 @@ use super::{Engine, Media};
 use crate::{
     Action, Asset, AssetId, AssetState, Blob, BlobId, BlobKey, ByteStream, Error, ErrorKind, FileName,
     IntentId, JobKind, LibraryId, MediaType, NewEvent, NewJob, Resource, Result, Sha256, Timestamp, Topic,
+    Visibility,
     catalog::{Ingested, Intent, NewAsset},
     event_kinds,
 };
@@ -133,10 +134,13 @@ impl Media {
         let engine = self.engine();
         let tenant = self.principal().tenant;
         let blob = BlobId::new();
-        let intent = Intent { id: IntentId::new(), tenant, key: BlobKey::original(tenant, blob) };
+        let store = engine.catalog().get_library(&Visibility::all(tenant), library).await?;
+        let store = store.ok_or_else(|| Error::not_found("library", library))?.store;
+        let key = BlobKey::original(tenant, blob);
+        let intent = Intent { id: IntentId::new(), tenant, store: store.clone(), key };
         engine.catalog().open_intent(&intent, engine.options().intent_ttl).await?;
         let stored = async {
-            let stored = engine.store(&intent, upload.body).await?;
+            let stored = engine.store_original(&intent, upload.body).await?;
             // An upload may take hours.
             self.authorize(Action::Contribute, Resource::Library(library)).await?;
             Ok(stored)
@@ -163,6 +167,7 @@ impl Media {
             kind,
             blob: Blob {
                 id: blob,
+                store,
                 key: intent.key.clone(),
                 size: stored.size,
                 sha256: stored.sha256,
@@ -238,14 +243,14 @@ struct Seen {
 }
 
 impl Engine {
-    async fn store(&self, intent: &Intent, body: Body) -> Result<Stored> {
+    async fn store_original(&self, intent: &Intent, body: Body) -> Result<Stored> {
         let body = match body {
             Body::File(path) => file_stream(path).await?,
             Body::Stream(body) => body,
         };
         let seen = Arc::new(Mutex::new(Seen::default()));
         let watched = self.watch(intent.id, body, Arc::clone(&seen));
-        let written = self.blobs().put(&intent.key, watched).await?;
+        let written = self.store(&intent.store)?.blobs().put(&intent.key, watched).await?;
         let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
         if seen.size == 0 {
             return Err(Error::invalid("empty_upload", "the upload has no bytes"));
@@ -292,13 +297,14 @@ impl Engine {
     }
 
     /// Whether the bytes of a blob are there.
-    async fn is_whole(&self, blob: &Blob) -> Result<bool> {
-        Ok(self.blobs().head(&blob.key).await?.is_some_and(|stored| stored.size == blob.size))
+    pub(super) async fn is_whole(&self, blob: &Blob) -> Result<bool> {
+        let stored = self.store(&blob.store)?.blobs().head(&blob.key).await?;
+        Ok(stored.is_some_and(|stored| stored.size == blob.size))
     }
 
     /// Makes sure that the stored bytes are there before the new ones go, which stand under the intent and
     /// are the same. Returns the intent of those that are not needed.
-    async fn keep_whole(&self, blob: &mut Blob, intent: Intent) -> Result<Intent> {
+    pub(super) async fn keep_whole(&self, blob: &mut Blob, intent: Intent) -> Result<Intent> {
         if self.is_whole(blob).await? || !self.catalog().repair_blob(&intent, blob).await? {
             return Ok(intent);
         }
@@ -308,12 +314,8 @@ impl Engine {
     }
 
     /// Deletes bytes that came to nothing. What fails here is left to the sweeper.
-    async fn abandon(&self, intent: &Intent) {
-        let abandoned = async {
-            self.blobs().delete(&intent.key).await?;
-            self.catalog().close_intent(intent.id).await
-        };
-        if let Err(error) = abandoned.await {
+    pub(super) async fn abandon(&self, intent: &Intent) {
+        if let Err(error) = self.clear_away(intent).await {
             tracing::debug!(key = %intent.key, error = %error.report(), "left unfinished bytes to the sweeper");
         }
     }

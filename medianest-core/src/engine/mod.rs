@@ -15,12 +15,14 @@ mod held;
 mod housekeeping;
 mod ingest;
 mod media;
+mod mover;
 mod options;
 mod perform;
 mod plan;
 mod playlist;
 mod sink;
 mod source;
+mod stores;
 mod trash;
 mod url;
 mod worker;
@@ -37,12 +39,13 @@ pub use ingest::Upload;
 pub use media::Media;
 pub use options::EngineOptions;
 pub use plan::Applied;
+pub use stores::Store;
 pub use url::{MediaPath, MediaUrl, UrlClaims, UrlKey, UrlKeys, UrlScope};
 pub use worker::Worker;
 
 use crate::{
-    Authorizer, BlobStore, Clock, Dispatcher, EventBus, MediaProcessor, Principal, Recipe, TenantId,
-    Timestamp, catalog::Catalog,
+    Authorizer, Clock, Dispatcher, EventBus, MediaProcessor, Principal, Recipe, TenantId, Timestamp,
+    catalog::Catalog,
 };
 use std::sync::Arc;
 
@@ -53,8 +56,7 @@ pub struct Engine(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     catalog: Arc<dyn Catalog>,
-    blobs: Arc<dyn BlobStore>,
-    delivery: Delivery,
+    stores: stores::Stores,
     processor: Arc<dyn MediaProcessor>,
     authorizer: Arc<dyn Authorizer>,
     bus: Arc<dyn EventBus>,
@@ -100,22 +102,6 @@ impl Engine {
     /// The rows.
     pub fn catalog(&self) -> &Arc<dyn Catalog> {
         &self.0.catalog
-    }
-
-    /// The bytes.
-    pub fn blobs(&self) -> &Arc<dyn BlobStore> {
-        &self.0.blobs
-    }
-
-    /// How bytes get from the store to who asked for them.
-    pub fn delivery(&self) -> Delivery {
-        self.0.delivery
-    }
-
-    /// The origins that content is delivered from beside ours: pages that show it have to allow them.
-    pub fn delivery_origins(&self) -> Vec<String> {
-        let presign = self.blobs().capabilities().presign.filter(|_| self.delivery() == Delivery::Redirect);
-        presign.map(|store| store.origin().to_owned()).into_iter().collect()
     }
 
     /// What understands and renders.

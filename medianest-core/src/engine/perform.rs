@@ -6,7 +6,8 @@ use super::{
     source::BlobSource,
 };
 use crate::{
-    Asset, AssetState, Error, ErrorKind, Facts, Failure, Job, JobKind, NewEvent, RenderTask, Result, Topic,
+    Asset, AssetState, Blob, Error, ErrorKind, Facts, Failure, Job, JobKind, NewEvent, RenderTask, Result,
+    Topic,
     catalog::{Declared, Understood},
     event_kinds,
 };
@@ -15,6 +16,9 @@ use tokio::{runtime::Handle, sync::oneshot};
 
 impl Engine {
     pub(super) async fn execute(&self, job: &Job, pulse: &Arc<Pulse>) -> Result<()> {
+        if job.kind == JobKind::Move {
+            return self.bring_library(job, pulse).await;
+        }
         let Some(asset) = self.asset_of(job).await? else {
             // Deleted meanwhile, or a job that only exercises the queue.
             return self.catalog().complete(&job.fence()).await;
@@ -22,11 +26,13 @@ impl Engine {
         match job.kind {
             JobKind::Understand => self.understand(job, &asset).await,
             JobKind::Render | JobKind::Transcode => self.render(job, asset, pulse).await,
+            // It works on no asset.
+            JobKind::Move => self.catalog().complete(&job.fence()).await,
         }
     }
 
     async fn understand(&self, job: &Job, asset: &Asset) -> Result<()> {
-        let (engine, source) = (self.clone(), Arc::new(self.source(asset)));
+        let (engine, source) = (self.clone(), Arc::new(self.source(asset)?));
         let bytes = Arc::clone(&source);
         let read =
             blocking("understand", move || engine.processor().understand(&*bytes, &engine.options().limits))
@@ -110,6 +116,8 @@ impl Engine {
         let (Some(facts), false) = (asset.facts.clone(), open.is_empty()) else {
             return self.catalog().complete(&fence).await;
         };
+        let stores = open.iter().map(|(rendition, _)| Ok(self.store(&rendition.store)?.clone()));
+        let stores = stores.collect::<Result<Vec<_>>>()?;
         let tasks: Vec<_> = open
             .into_iter()
             .map(|(rendition, parts)| RenderTask {
@@ -119,7 +127,7 @@ impl Engine {
                 first_part: parts,
             })
             .collect();
-        let source = Arc::new(self.source(&asset));
+        let source = Arc::new(self.source(&asset)?);
         let mut sink = JobSink {
             engine: self.clone(),
             runtime: Handle::current(),
@@ -127,6 +135,7 @@ impl Engine {
             fence,
             pulse: Arc::clone(pulse),
             tasks: tasks.clone(),
+            stores,
             finished: HashSet::new(),
         };
         let (engine, bytes) = (self.clone(), Arc::clone(&source));
@@ -149,8 +158,10 @@ impl Engine {
         self.catalog().complete(&fence).await
     }
 
-    fn source(&self, asset: &Asset) -> BlobSource {
-        BlobSource::new(Arc::clone(self.blobs()), asset.blob.key.clone(), asset.blob.size, Handle::current())
+    fn source(&self, asset: &Asset) -> Result<BlobSource> {
+        let Blob { store, key, size, .. } = &asset.blob;
+        let blobs = Arc::clone(self.store(store)?.blobs());
+        Ok(BlobSource::new(blobs, key.clone(), *size, Handle::current()))
     }
 }
 

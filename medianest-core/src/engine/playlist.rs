@@ -109,6 +109,7 @@ mod tests {
             failure: None,
             info: Some(info),
             size: 1,
+            store: crate::StoreName::DEFAULT,
             created_at: Timestamp::from_secs(0),
         }
     }

@@ -1,9 +1,9 @@
 //! Parts on their way from a processor into blobs and rows.
 
-use super::Engine;
+use super::{Engine, Store};
 use crate::{
-    Asset, BlobKey, BlobStoreExt, Error, ErrorKind, Failure, Fence, NewEvent, NewPart, Part, PartSink,
-    RenderTask, RenditionInfo, Result, Topic, catalog::FinishedRendition, event_kinds,
+    Asset, BlobKey, BlobStore, BlobStoreExt, Error, ErrorKind, Failure, Fence, NewEvent, NewPart, Part,
+    PartSink, RenderTask, RenditionInfo, Result, Topic, catalog::FinishedRendition, event_kinds,
 };
 use futures::TryStreamExt;
 use std::{
@@ -29,12 +29,17 @@ impl Pulse {
         f32::from_bits(self.progress.load(Ordering::Relaxed))
     }
 
+    /// Tells how far the job has come, 0 to 1.
+    pub(super) fn come(&self, done: f32) {
+        self.progress.store(done.clamp(0.0, 1.0).to_bits(), Ordering::Relaxed);
+    }
+
     /// Tells the job to stop.
     pub(super) fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         if self.stop.load(Ordering::Relaxed) {
             return Err(Error::new(ErrorKind::Cancelled, "cancelled", "the job was called off"));
         }
@@ -60,6 +65,8 @@ pub(super) struct JobSink {
     pub(super) fence: Fence,
     pub(super) pulse: Arc<Pulse>,
     pub(super) tasks: Vec<RenderTask>,
+    /// Where the parts of each task go.
+    pub(super) stores: Vec<Store>,
     /// Tasks by index that have been finished.
     pub(super) finished: HashSet<usize>,
 }
@@ -71,6 +78,11 @@ impl JobSink {
             .ok_or_else(|| Error::internal("the processor named a task that it was not given"))
     }
 
+    /// Of a task that there is.
+    fn blobs(&self, task: usize) -> &dyn BlobStore {
+        &**self.stores[task].blobs()
+    }
+
     async fn store(&self, task: usize, part: NewPart) -> Result<()> {
         let rendition = self.task(task)?.rendition;
         let folder = BlobKey::rendition(self.asset.tenant, rendition);
@@ -80,7 +92,7 @@ impl JobSink {
             size: part.bytes.len() as u64,
             duration_us: part.duration_us,
         };
-        let blobs = self.engine.blobs();
+        let blobs = self.blobs(task);
         blobs.put_bytes(&row.key, part.bytes).await?;
         let committed = self.engine.catalog().commit_part(&self.fence, rendition, &row).await;
         if let Err(error) = &committed
@@ -94,13 +106,14 @@ impl JobSink {
     }
 
     /// Deletes what interrupted attempts left in the folder beside the parts that count.
-    async fn sweep(&self, folder: &BlobKey, rendition: crate::RenditionId) -> Result<()> {
+    async fn sweep(&self, task: usize, rendition: crate::RenditionId) -> Result<()> {
+        let (blobs, folder) = (self.blobs(task), BlobKey::rendition(self.asset.tenant, rendition));
         let parts = self.engine.catalog().list_parts(rendition).await?;
         let counted: HashSet<_> = parts.into_iter().map(|part| part.key).collect();
-        let mut stored = self.engine.blobs().list(Some(folder));
+        let mut stored = blobs.list(Some(&folder));
         while let Some(blob) = stored.try_next().await? {
             if !counted.contains(&blob.key) {
-                self.engine.blobs().delete(&blob.key).await?;
+                blobs.delete(&blob.key).await?;
             }
         }
         Ok(())
@@ -112,7 +125,7 @@ impl JobSink {
             return Err(Error::internal("the processor finished a task twice").with("variant", name));
         }
         if self.fence.attempt > 1 {
-            self.sweep(&BlobKey::rendition(self.asset.tenant, rendition), rendition).await?;
+            self.sweep(task, rendition).await?;
         }
         let now = self.engine.now();
         let (kind, failure) = match &outcome {
@@ -156,7 +169,7 @@ impl PartSink for JobSink {
     }
 
     fn progress(&mut self, done: f32) -> Result<()> {
-        self.pulse.progress.store(done.clamp(0.0, 1.0).to_bits(), Ordering::Relaxed);
+        self.pulse.come(done);
         self.pulse.check()
     }
 }

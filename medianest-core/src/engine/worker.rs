@@ -19,19 +19,24 @@ pub struct Worker {
 impl Worker {
     pub(super) fn new(engine: Engine) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let concurrency =
-            BTreeMap::from([(JobKind::Understand, cores), (JobKind::Render, cores), (JobKind::Transcode, 1)]);
+        let concurrency = [
+            (JobKind::Understand, cores),
+            (JobKind::Render, cores),
+            (JobKind::Transcode, 1),
+            (JobKind::Move, 1),
+        ];
         Self {
             engine,
             name: format!("worker-{}", JobId::new()),
-            concurrency,
+            concurrency: BTreeMap::from(concurrency),
             shutdown: CancellationToken::new(),
             grace: Duration::from_secs(10),
         }
     }
 
     /// How many jobs of a kind run at the same time; 0 leaves the kind to other workers. By default as
-    /// many as there are cores, and one transcode, which uses several cores by itself.
+    /// many as there are cores, one transcode, which uses several cores by itself, and one move, which waits
+    /// for stores.
     pub fn concurrency(mut self, kind: JobKind, jobs: usize) -> Self {
         self.concurrency.insert(kind, jobs);
         self

@@ -270,7 +270,9 @@ async fn may_restore(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use medianest_core::{AudioVariant, Fingerprint, RenditionId, TenantId, VariantName, VideoVariant};
+    use medianest_core::{
+        AudioVariant, Fingerprint, RenditionId, StoreName, TenantId, VariantName, VideoVariant,
+    };
 
     fn rendition(definition: Variant, state: RenditionState) -> Rendition {
         Rendition {
@@ -285,6 +287,7 @@ mod tests {
             failure: None,
             info: None,
             size: 1,
+            store: StoreName::DEFAULT,
             created_at: Timestamp::from_secs(0),
         }
     }

@@ -18,6 +18,7 @@ mod recipes;
 mod repeated;
 mod search;
 mod sessions;
+mod stores;
 mod upload;
 mod users;
 mod written;
@@ -58,7 +59,7 @@ comes twice. A field that may be absent may also be null, which means the same. 
 
 pub(crate) type Api = (
     (auth::AuthApi, sessions::SessionsApi, me::MeApi, users::UsersApi),
-    (libraries::LibrariesApi, members::MembersApi, recipes::RecipesApi),
+    (libraries::LibrariesApi, members::MembersApi, recipes::RecipesApi, stores::StoresApi),
     (assets::AssetsApi, upload::UploadApi, content::ContentApi, search::SearchApi),
     (jobs::JobsApi, events::EventsApi),
 );
@@ -76,6 +77,7 @@ pub(crate) fn service(state: &State) -> impl Endpoint<Output = Response> + use<>
             libraries::LibrariesApi(state.clone()),
             members::MembersApi(state.clone()),
             recipes::RecipesApi(state.clone()),
+            stores::StoresApi(state.clone()),
         ),
         (
             assets::AssetsApi(state.clone()),

@@ -88,7 +88,7 @@ mod tests {
             failure: full.then(|| Failure::new("truncated", "the file ends early")),
             kind: full.then_some(MediaKind::Video),
             name: String::from("a.mp4"),
-            blob: Blob { id: blob, key, size: 7, sha256: Sha256([9; 32]), content_type: "video/mp4".into() },
+            blob: Blob { id: blob, key, size: 7, sha256: Sha256([9; 32]), ..Blob::default() },
             facts: full.then_some(facts),
             taken_at: at,
             attached_to: full.then(|| String::from("products/1")),

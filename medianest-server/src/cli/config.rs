@@ -19,9 +19,10 @@ pub(super) fn run(config: &Config, command: &Command) -> Result<()> {
             config.replica_urls()?;
             config.redis_url()?;
             config.first_admin_password()?;
-            let store = config.store();
-            store.secret_key()?;
-            store.mirror.map(|mirror| mirror.secret_key()).transpose()?;
+            for store in config.all_stores().into_values() {
+                store.secret_key()?;
+                store.mirror.map(|mirror| mirror.secret_key()).transpose()?;
+            }
             output::line("the configuration is right")
         }
     }

@@ -7,10 +7,11 @@ mod store;
 use super::output;
 use crate::{
     composition::{Migrate, check_encoders, compose, sandbox_report},
-    config::{Config, DEFAULT_STORE},
+    config::{Config, Store},
 };
 use check::Check;
-use medianest_core::{Error, Result};
+use medianest_core::{Error, Result, StoreName};
+use std::collections::BTreeMap;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -20,8 +21,19 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(config: Config, args: Args) -> Result<()> {
-    let checks = checks(&config).await;
-    if args.json {
+    show(&checks(&config).await, args.json)
+}
+
+/// Whether stores do what is needed of them.
+///
+/// # Errors
+/// `unhealthy`.
+pub(super) async fn check_stores(stores: &BTreeMap<StoreName, Store>, json: bool) -> Result<()> {
+    show(&store_checks(stores).await, json)
+}
+
+fn show(checks: &[Check], json: bool) -> Result<()> {
+    if json {
         output::json(&checks)?;
     } else {
         checks.iter().try_for_each(Check::show)?;
@@ -45,12 +57,7 @@ async fn checks(config: &Config) -> Vec<Check> {
         Err(error) => checks.push(Check::failed("postgres", &error, "correct database.url, or its file")),
     }
     checks.extend(redis::checks(config).await);
-    checks.push(Check::of(
-        "store",
-        store::check(config, DEFAULT_STORE, &config.store()).await,
-        "see that the folder or bucket of stores.default is there, that it may be written to, read, listed and \
-         deleted from, and that the clocks agree",
-    ));
+    checks.extend(store_checks(&config.all_stores()).await);
     let without = "none on this system: media is decoded in this process";
     checks.push(Check::of(
         "sandbox",
@@ -62,6 +69,19 @@ async fn checks(config: &Config) -> Vec<Check> {
         check_encoders().map(|()| "encodes H.264 and AAC".into()),
         "install an FFmpeg that was built with libx264",
     ));
+    checks
+}
+
+async fn store_checks(stores: &BTreeMap<StoreName, Store>) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for (name, store) in stores {
+        let advice = format!(
+            "see that the folder or bucket of stores.{name} is there, that it may be written to, read, listed and \
+             deleted from, and that the clocks agree"
+        );
+        let found = store::check(name.as_str(), store).await;
+        checks.push(Check::of(format!("store {name}"), found, &advice));
+    }
     checks
 }
 

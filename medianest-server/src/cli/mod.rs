@@ -53,7 +53,7 @@ enum Command {
     /// Look after the database.
     #[command(subcommand)]
     Db(db::Command),
-    /// Look after the store of media.
+    /// Look after the stores of media.
     #[command(subcommand)]
     Store(store::Command),
     /// Show or apply what is derived from the assets of a library.

@@ -7,7 +7,7 @@ use crate::{
     data_dir, routes,
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use medianest_core::{Error, ErrorKind, Principal, Result, TenantId};
+use medianest_core::{Engine, Error, ErrorKind, Principal, Result, TenantId};
 use poem::{Body, Endpoint, Request, Response};
 use serde_json::Value;
 use std::path::Path;
@@ -96,6 +96,15 @@ impl Reached {
                 .map_err(|source| Error::internal("the server answered nonsense").caused_by(source))?
         };
         if status.is_success() { Ok(value) } else { Err(failed(status, &value)) }
+    }
+
+    /// The engine, where nobody else works on this library unless others share its database.
+    pub(super) fn engine(&self) -> Option<&Engine> {
+        match &self.reach {
+            #[cfg(unix)]
+            Reach::Server(_) => None,
+            Reach::Here { nest, .. } => Some(&nest.engine),
+        }
     }
 
     /// Ends what was opened for this.

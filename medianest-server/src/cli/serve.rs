@@ -3,6 +3,7 @@ use crate::{
     composition::{Migrate, Nest, check_encoders, check_media_dir, check_sandbox, compose},
     config::{Config, Secret},
     data_dir,
+    health::{Health, Need, store_name},
     metrics::{self, Figures},
     routes,
     serving::{Serving, bind},
@@ -35,12 +36,8 @@ pub(super) async fn run(config: Config) -> Result<()> {
     let stop = Stop::on_signal(config.http.drain())?;
     let listener = bind("listen", config.listen).await?;
     let address = listener.local_addr().unwrap_or(config.listen);
-    let media_dirs = config.media_dirs();
-    let mut state = nest
-        .state(&config)
-        .draining(stop.draining.clone())
-        .shutdown(stop.closed.clone())
-        .depends_on("media directory", move || media_dirs.iter().try_for_each(|path| check_media_dir(path)));
+    let mut state = nest.state(&config).draining(stop.draining.clone()).shutdown(stop.closed.clone());
+    state.health = look_at_dirs(state.health, &config);
     if config.workers.jobs != Some(0) {
         state = state.depends_on("sandbox", check_sandbox);
     }
@@ -84,6 +81,19 @@ pub(super) async fn run(config: Config) -> Result<()> {
     Ok(())
 }
 
+/// Looks at the folders that stores are in, too: a store without its folder says that nothing is there.
+fn look_at_dirs(mut health: Health, config: &Config) -> Health {
+    for (name, store) in config.all_stores() {
+        let dirs = store.dirs();
+        if !dirs.is_empty() {
+            let what = format!("directory of {}", store_name(&name));
+            let look = move || dirs.iter().try_for_each(|path| check_media_dir(path));
+            health = health.and_blocking(&what, Need::of(&name), look);
+        }
+    }
+    health
+}
+
 /// Work on media in this process, or at least what some process must do.
 pub(super) fn work(nest: &Nest, config: &Config, tasks: &TaskTracker, stop: &Stop) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -102,6 +112,7 @@ pub(super) fn work(nest: &Nest, config: &Config, tasks: &TaskTracker, stop: &Sto
         .concurrency(JobKind::Understand, jobs)
         .concurrency(JobKind::Render, jobs)
         .concurrency(JobKind::Transcode, transcodes)
+        .concurrency(JobKind::Move, 1)
         .grace(Duration::from_secs(config.http.grace_seconds.into()))
         .shutdown(stop.draining.clone());
     tasks.spawn(async move {

@@ -1,6 +1,6 @@
 //! Stores of media as they are configured.
 
-use crate::config::{Config, Secret, Store, StoreKind};
+use crate::config::{Secret, Store, StoreKind};
 use medianest_core::{BlobStore, Result};
 use medianest_storage::{AzureOptions, GcsOptions, Mirror, ObjectBlobs, S3Options};
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// As [`open`].
-pub(crate) fn open_mirrored(config: &Config, name: &str, store: &Store) -> Result<Arc<dyn BlobStore>> {
-    Ok(match mirror(config, name, store)? {
+pub(crate) fn open_mirrored(name: &str, store: &Store) -> Result<Arc<dyn BlobStore>> {
+    Ok(match mirror(name, store)? {
         Some(mirror) => Arc::new(mirror),
-        None => Arc::new(open(config, name, store)?),
+        None => Arc::new(open(name, store)?),
     })
 }
 
@@ -20,18 +20,18 @@ pub(crate) fn open_mirrored(config: &Config, name: &str, store: &Store) -> Resul
 ///
 /// # Errors
 /// As [`open`].
-pub(crate) fn mirror(config: &Config, name: &str, store: &Store) -> Result<Option<Mirror>> {
+pub(crate) fn mirror(name: &str, store: &Store) -> Result<Option<Mirror>> {
     let Some(copy) = &store.mirror else { return Ok(None) };
-    Ok(Some(Mirror::new(open(config, name, store)?, open(config, &format!("{name}.mirror"), copy)?)))
+    Ok(Some(Mirror::new(open(name, store)?, open(&format!("{name}.mirror"), copy)?)))
 }
 
 /// A store without its mirror, of which nothing is asked yet but that a local folder can be written to.
 ///
 /// # Errors
 /// `configuration`; `invalid_store`; `storage_unavailable`.
-pub(crate) fn open(config: &Config, name: &str, store: &Store) -> Result<ObjectBlobs> {
+pub(crate) fn open(name: &str, store: &Store) -> Result<ObjectBlobs> {
     let opened = match store.kind {
-        StoreKind::Local => ObjectBlobs::local(store.dir.clone().unwrap_or_else(|| config.media_dir())),
+        StoreKind::Local => ObjectBlobs::local(store.dir.clone().unwrap_or_default()),
         StoreKind::S3 => ObjectBlobs::s3(s3(store)?),
         StoreKind::Gcs => {
             let mut options = GcsOptions::new(bucket(store));

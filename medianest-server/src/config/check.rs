@@ -1,4 +1,4 @@
-use super::{Config, DEFAULT_STORE, Secret};
+use super::{Config, Secret};
 use medianest_core::{Error, Result};
 use std::path::Path;
 
@@ -14,8 +14,8 @@ impl Config {
         self.check_public_url()?;
         self.check_database()?;
         self.check_redis()?;
-        self.check_stores()?;
         self.check_paths()?;
+        self.check_stores()?;
         self.check_numbers()?;
         self.check_workers()?;
         self.log.filter()?;
@@ -71,14 +71,17 @@ impl Config {
     }
 
     fn check_stores(&self) -> Result<()> {
-        for (name, store) in &self.stores {
-            if name != DEFAULT_STORE {
-                return wrong(
-                    &format!("stores.{name}"),
-                    "is not the store called default, the only one there is yet",
-                );
+        let stores = self.all_stores();
+        let mut places = Vec::new();
+        for (name, store) in &stores {
+            store.check(name.as_str())?;
+            places.push((format!("stores.{name}"), store));
+            places.extend(store.mirror.iter().map(|mirror| (format!("stores.{name}.mirror"), &**mirror)));
+        }
+        for (index, (name, store)) in places.iter().enumerate() {
+            if let Some((other, _)) = places[..index].iter().find(|(_, other)| store.overlaps(other)) {
+                return wrong(name, &format!("is the same place as {other}; give each a folder of its own"));
             }
-            store.check(name)?;
         }
         Ok(())
     }

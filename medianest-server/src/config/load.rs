@@ -96,6 +96,7 @@ pub(super) fn default_data_dir() -> PathBuf {
 mod tests {
     use super::*;
     use crate::config::Secret;
+    use medianest_core::StoreName;
 
     fn parse(toml: &str) -> Result<Config, String> {
         let config: Config =
@@ -135,6 +136,11 @@ mod tests {
             ("[stores.default.mirror]\nkind = \"local\"", "mirror.dir"),
             ("[stores.default.mirror]\nkind = \"s3\"", "stores.default.mirror.bucket"),
             ("[stores.default]\nbuckett = \"b\"", "buckett"),
+            ("[stores.Archive]\nkind = \"local\"", "a-z"),
+            ("[stores.archive]\nkind = \"local\"", "stores.archive.dir"),
+            ("[stores.a]\ndir = \"/x\"\n[stores.b]\ndir = \"/x\"", "same place as stores.a"),
+            ("[stores.a]\ndir = \"/x\"\n[stores.b]\ndir = \"/x/o/y\"", "same place as stores.a"),
+            ("[stores.a]\ndir = \"/x\"\n[stores.a.mirror]\ndir = \"/x\"", "same place as stores.a"),
             ("[limits]\nmax_pixel = 1", "max_pixel"),
         ] {
             let error = parse(toml).expect_err(toml);
@@ -154,10 +160,24 @@ mod tests {
         let toml = "[stores.default]\nkind = \"s3\"\nbucket = \"media\"\nendpoint = \"https://s3.example.org\"\n\
                     access_key_id = \"id\"\nsecret_key = \"hunter2\"\ndelivery = \"redirect\"";
         let config = parse(toml).unwrap();
-        assert_eq!(config.store().secret_key().unwrap().as_ref().map(Secret::reveal), Some("hunter2"));
+        let default = config.store(&StoreName::DEFAULT).unwrap();
+        assert_eq!(default.secret_key().unwrap().as_ref().map(Secret::reveal), Some("hunter2"));
         assert!(!format!("{config:?}").contains("hunter2"));
         assert!(!serde_json::to_string(&config).unwrap().contains("hunter2"));
-        assert_eq!(parse("").unwrap().store().kind, crate::config::StoreKind::Local);
+        let default = parse("").unwrap().store(&StoreName::DEFAULT).unwrap();
+        assert_eq!(default.kind, crate::config::StoreKind::Local);
+    }
+
+    #[test]
+    fn any_number_of_stores_is_known_by_name() {
+        let bucket = |name: &str, prefix: &str| {
+            format!("[stores.{name}]\nkind = \"s3\"\nbucket = \"media\"\nprefix = \"{prefix}\"\n")
+        };
+        let config =
+            parse(&(bucket("archive", "a") + &bucket("public-2", "a/b") + &bucket("root", ""))).unwrap();
+        let names: Vec<_> = config.all_stores().into_keys().map(String::from).collect();
+        assert_eq!(names, ["archive", "default", "public-2", "root"]);
+        assert_eq!(config.store(&StoreName::new("other").unwrap()).unwrap_err().code(), "no_such_store");
     }
 
     #[test]

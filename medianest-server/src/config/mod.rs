@@ -11,7 +11,7 @@ pub use secret::Secret;
 pub use stores::{Store, StoreKind};
 
 use check::{check_postgres, wrong};
-use medianest_core::{Limits, Result, engine::EngineOptions};
+use medianest_core::{Error, Limits, Result, StoreName, engine::EngineOptions};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -20,9 +20,6 @@ use std::{
     time::Duration,
 };
 use tracing_subscriber::EnvFilter;
-
-/// The name of the store that media is kept in unless something else is said.
-pub const DEFAULT_STORE: &str = "default";
 
 /// The configuration of the program. Variables are named after the keys, with two underscores between
 /// levels: `MEDIANEST_LISTEN`, `MEDIANEST_ACCOUNTS__OPEN_REGISTRATION`.
@@ -46,9 +43,9 @@ pub struct Config {
     pub accounts: Accounts,
     /// How long what nobody needs is kept, and how much may come in.
     pub storage: Storage,
-    /// Where media is kept, by the name of the store: the one called `default`, which is
-    /// `storage.media_dir` when nothing else is said.
-    pub stores: BTreeMap<String, Store>,
+    /// Where media is kept, by the name of the store. There is always the one called `default`, which is
+    /// `storage.media_dir` when nothing else is said; libraries may name the others.
+    pub stores: BTreeMap<StoreName, Store>,
     /// What one piece of media may cost.
     pub limits: Limits,
     /// Limits of connections and requests.
@@ -339,18 +336,30 @@ impl Config {
         Self { redis: Redis::default(), ..self }
     }
 
-    /// The store called `default`.
-    pub fn store(&self) -> Store {
-        self.stores.get(DEFAULT_STORE).cloned().unwrap_or_default()
+    /// All stores, the one called `default` among them.
+    pub fn all_stores(&self) -> BTreeMap<StoreName, Store> {
+        let mut stores = self.stores.clone();
+        let default = stores.entry(StoreName::DEFAULT).or_default();
+        if default.kind == StoreKind::Local && default.dir.is_none() {
+            default.dir = Some(self.media_dir());
+        }
+        stores
     }
 
-    /// The folders of this machine that media is kept in: of the store, and of its mirror.
+    /// The folders of this machine that media is kept in, by all stores and their mirrors.
     pub(crate) fn media_dirs(&self) -> Vec<PathBuf> {
-        let store = self.store();
-        let own = (store.kind == StoreKind::Local).then(|| store.dir.unwrap_or_else(|| self.media_dir()));
-        let copy =
-            store.mirror.filter(|mirror| mirror.kind == StoreKind::Local).and_then(|mirror| mirror.dir);
-        own.into_iter().chain(copy).collect()
+        self.all_stores().into_values().flat_map(|store| store.dirs()).collect()
+    }
+
+    /// A store.
+    ///
+    /// # Errors
+    /// `no_such_store`.
+    pub fn store(&self, name: &StoreName) -> Result<Store> {
+        self.all_stores().remove(name).ok_or_else(|| {
+            let message = "there is no store of this name in the configuration; see stores.NAME";
+            Error::invalid("no_such_store", message).with("store", name)
+        })
     }
 
     /// The password of the first administrator, where it is chosen.

@@ -12,7 +12,7 @@ pub struct Store {
     /// How bytes get to who asked for them: `proxy`, through this server, or `redirect`, from the store
     /// itself by a URL that is good for 15 minutes at most (`s3` and `gcs`).
     pub delivery: Delivery,
-    /// `local`: the folder; by default, for the store called `default`, `storage.media_dir`.
+    /// `local`: the folder; for the store called `default` it may be left out: `storage.media_dir`.
     pub dir: Option<PathBuf>,
     /// The bucket; the container of `azure`. It has to be there.
     pub bucket: Option<String>,
@@ -57,10 +57,46 @@ pub enum StoreKind {
 }
 
 impl Store {
+    /// The folders of this machine that it and its mirror are in.
+    pub(crate) fn dirs(&self) -> Vec<PathBuf> {
+        let own = self.dir.clone().filter(|_| self.kind == StoreKind::Local);
+        own.into_iter().chain(self.mirror.iter().flat_map(|mirror| mirror.dirs())).collect()
+    }
+
+    /// Whether what is in one store is, by its key or another, in the other too: then what is deleted in one
+    /// would be gone from both.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let outer = match (self.place(), other.place()) {
+            (one, two) if one.0 != two.0 => return false,
+            (one, two) => (one.1, two.1),
+        };
+        let inner = match (outer.1.strip_prefix(&outer.0), outer.0.strip_prefix(&outer.1)) {
+            (Ok(inner), _) | (_, Ok(inner)) => inner,
+            _ => return false,
+        };
+        // Keys begin with one of these.
+        inner.iter().next().is_none_or(|first| first == "o" || first == "r")
+    }
+
+    /// What it is a folder of, and which.
+    fn place(&self) -> ([Option<&str>; 4], PathBuf) {
+        let kind = match self.kind {
+            StoreKind::Local => return ([None; 4], self.dir.clone().unwrap_or_default()),
+            StoreKind::S3 => "s3",
+            StoreKind::Gcs => "gcs",
+            StoreKind::Azure => "azure",
+        };
+        let of = [Some(kind), self.endpoint.as_deref(), self.account.as_deref(), self.bucket.as_deref()];
+        (of, PathBuf::from(self.prefix.as_deref().unwrap_or_default()))
+    }
+
     /// Checks what the types do not.
     pub(super) fn check(&self, name: &str) -> Result<()> {
         let key = |key: &str| format!("stores.{name}.{key}");
         absolute(&key("dir"), self.dir.as_deref())?;
+        if self.kind == StoreKind::Local && self.dir.is_none() {
+            return wrong(&key("dir"), "is missing; name the folder");
+        }
         absolute(&key("secret_key_file"), self.secret_key_file.as_deref())?;
         absolute(&key("service_account_file"), self.service_account_file.as_deref())?;
         if self.kind != StoreKind::Local && self.bucket.as_deref().unwrap_or_default().is_empty() {
@@ -86,9 +122,6 @@ impl Store {
             }
             if mirror.mirror.is_some() {
                 return wrong(&key("mirror.mirror"), "is one too many; a store has one mirror");
-            }
-            if mirror.kind == StoreKind::Local && mirror.dir.is_none() {
-                return wrong(&key("mirror.dir"), "is missing; name the folder");
             }
             mirror.check(&format!("{name}.mirror"))?;
         }

@@ -134,7 +134,7 @@ impl Act {
             }
             Self::KillStore => {
                 cast.s3.kill();
-                witness.all_say(cast, "the store is killed", Health::Away("blobs"));
+                witness.all_say(cast, "the store is killed", Health::Away("store default"));
                 std::thread::sleep(lasts);
                 cast.s3.restart();
                 witness.all_say(cast, "the store is back", Health::Able);

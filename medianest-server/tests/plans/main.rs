@@ -33,6 +33,7 @@ fn start(postgres: &Postgres) -> Server {
     ));
     let mut command = medianest(dir.path());
     command.env("MEDIANEST_ACCOUNTS__OPEN_REGISTRATION", "true");
+    command.env("MEDIANEST_STORES__ARCHIVE__DIR", dir.path().join("archive"));
     Server::start_by(command, dir)
 }
 
@@ -181,6 +182,7 @@ async fn change_things(server: &Server, admin: &Caller<'_>, library_of_few: &str
     admin.call("renameLibrary", M::PATCH, &library, Some(json!({ "name": "newer" }))).await;
     let recipe = admin.get("getRecipe", &format!("{library}/recipe")).await;
     admin.call("setRecipe", M::PUT, &format!("{library}/recipe"), Some(recipe)).await;
+    relocate(admin, &format!("/libraries/{library_of_few}/store")).await;
     admin.call("applyRecipe", M::POST, &format!("/libraries/{library_of_few}/recipe/apply"), None).await;
 
     let user = json!({ "login": "eve", "password": PASSWORD, "must_change_password": false });
@@ -215,6 +217,23 @@ async fn change_things(server: &Server, admin: &Caller<'_>, library_of_few: &str
     admin.call("logout", M::POST, "/auth/logout", None).await;
 }
 
+/// Moves a library, and waits until the mover has ended: its statements are looked at, too.
+async fn relocate(admin: &Caller<'_>, place: &str) {
+    let store = json!({ "store": "archive" });
+    admin.call("setLibraryStore", Method::PUT, place, Some(store)).await;
+    let begun = Instant::now();
+    loop {
+        let job = admin.get("getLibraryStore", place).await["job"].clone();
+        // The bytes of what was filled in are nowhere.
+        if job["state"] == "dead" {
+            assert_eq!(job["failure"]["code"], "move_incomplete", "{job}");
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(120), "{job}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// Another session of Eve's.
 async fn another_session(server: &Server) -> String {
     server.login("eve", PASSWORD).await["session_id"].as_str().unwrap().to_owned()
@@ -239,7 +258,7 @@ async fn no_statement_of_a_route_reads_a_large_table_from_end_to_end() {
         Caller { user: &user, called: &called }.look_around(&id("library1"), &id("asset14")).await;
     }
     let admin = server.admin().await;
-    change_things(&server, &Caller { user: &admin, called: &called }, &id("library7")).await;
+    change_things(&server, &Caller { user: &admin, called: &called }, &id("library8")).await;
     let operations = operations(&server).await;
     assert_eq!(*called.borrow(), operations, "all operations, and no others");
     drop(admin);

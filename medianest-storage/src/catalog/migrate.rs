@@ -23,8 +23,7 @@ macro_rules! migrations {
 }
 
 /// Append-only: what was released is never edited.
-const MIGRATIONS: &[Migration] =
-    migrations![1 "0001_initial", 2 "0002_taken_at_set", 3 "0003_reached", 4 "0004_rare_assets"];
+const MIGRATIONS: &[Migration] = migrations![1 "0001_initial", 2 "0002_taken_at_set", 3 "0003_reached", 4 "0004_rare_assets", 6 "0006_stores"];
 
 impl Migration {
     fn script(&self) -> crate::sql::Sql {

@@ -8,6 +8,7 @@ mod identity;
 mod jobs;
 mod migrate;
 mod search;
+mod stores;
 mod visible;
 
 #[cfg(feature = "postgres")]

@@ -1,6 +1,6 @@
 use medianest_core::{
     AssetId, BlobId, BlobKey, EventId, Failure, IntentId, JobId, LibraryId, RenditionId, Result, SessionId,
-    Sha256, TenantId, Timestamp, UserId,
+    Sha256, StoreName, TenantId, Timestamp, UserId,
 };
 use serde::de::DeserializeOwned;
 use sqlx::Row as _;
@@ -146,6 +146,7 @@ columns! {
     u64: i64 => |value| value.try_into().ok();
     Timestamp: i64 => |value| Some(Timestamp::from_micros(value));
     BlobKey: String => |value| BlobKey::new(value).ok();
+    StoreName: String => |value| StoreName::new(value).ok();
     Sha256: Vec<u8> => |value| value.try_into().ok().map(Sha256);
     AssetId: Uuid => |value| Some(value.into());
     BlobId: Uuid => |value| Some(value.into());

@@ -58,21 +58,24 @@ macro_rules! sql {
 macro_rules! shared_text {
     (ASSET) => {
         "a.id, a.tenant, a.library_id, a.owner, a.state, a.failure_code, a.failure_message, a.kind, a.name, \
-         b.id, b.key, b.size, b.sha256, b.content_type, a.facts, a.taken_at, a.attached_to, a.expires_at, \
+         b.id, b.store, b.key, b.size, b.sha256, b.content_type, a.facts, a.taken_at, a.attached_to, a.expires_at, \
          a.trashed_at, a.version, a.created_at, a.updated_at"
+    };
+    (BLOB) => {
+        "b.id, b.store, b.key, b.size, b.sha256, b.content_type"
     };
     (ASSETS) => {
         " FROM medianest_assets a JOIN medianest_blobs b ON b.id = a.blob_id"
     };
     (LIBRARY) => {
-        "l.id, l.tenant, l.name, l.version, l.created_at, l.updated_at"
+        "l.id, l.tenant, l.name, l.store, l.version, l.created_at, l.updated_at"
     };
     (RENDITION) => {
         "id, tenant, asset_id, variant, definition, fingerprint, required, state, failure_code, \
-         failure_message, info, size, created_at"
+         failure_message, info, size, store, created_at"
     };
     (JOB) => {
-        "id, tenant, kind, asset_id, payload, state, priority, attempt, failures, crashes, run_at, \
+        "id, tenant, kind, asset_id, library_id, payload, state, priority, attempt, failures, crashes, run_at, \
          lease_until, worker, progress, failure_code, failure_message, created_at, finished_at"
     };
     (EVENT) => {

@@ -1,6 +1,6 @@
 use medianest_core::{
-    AssetId, BlobId, BlobKey, EventId, IntentId, JobId, LibraryId, RenditionId, SessionId, Sha256, TenantId,
-    Timestamp, UserId,
+    AssetId, BlobId, BlobKey, EventId, IntentId, JobId, LibraryId, RenditionId, SessionId, Sha256, StoreName,
+    TenantId, Timestamp, UserId,
 };
 use sqlx::Arguments as _;
 use std::time::Duration;
@@ -113,6 +113,7 @@ values! {
     &[u8; 32] => |value| Self::Bytes(value.to_vec());
     &Sha256 => |value| (&value.0).into();
     &BlobKey => |value| value.as_str().into();
+    &StoreName => |value| value.as_str().into();
     Timestamp => |value| value.as_micros().into();
     Option<Timestamp> => |value| value.map(Timestamp::as_micros).into();
     Duration => |value| i64::try_from(value.as_micros()).unwrap_or(MAX_DURATION).min(MAX_DURATION).into();

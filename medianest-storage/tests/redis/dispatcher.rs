@@ -57,6 +57,7 @@ fn jobs(count: usize, kind: JobKind, priority: i16) -> Vec<NewJob> {
         tenant: TENANT,
         kind,
         asset_id: None,
+        library_id: None,
         payload: JobPayload::default(),
         priority,
         run_at: None,

@@ -4,9 +4,10 @@ use crate::steps::{Blobs, Bus, Processor, Steps};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use medianest_core::{
-    Asset, AssetId, BlobStore, Engine, MemoryBus, PageRequest, Recipe, Resize, Upload, VideoVariant,
+    Asset, AssetId, BlobStore, Engine, MemoryBus, PageRequest, Recipe, Resize, StoreName, Upload,
+    VideoVariant,
     catalog::{AssetQuery, Catalog},
-    engine::EngineOptions,
+    engine::{Delivery, EngineOptions},
 };
 use medianest_storage::{ObjectBlobs, PostgresCatalog, SqliteCatalog};
 use std::{
@@ -25,14 +26,34 @@ pub(crate) struct Plan {
     pub(crate) folder: PathBuf,
     pub(crate) url: Option<String>,
     pub(crate) kill_at: Option<usize>,
-    pub(crate) ingest: bool,
+    pub(crate) work: Work,
+}
+
+/// What the child does before it does all jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Puts media in, deletes, and changes the recipe.
+    Ingest,
+    /// Moves the library to the store it is not in.
+    Move,
+    /// Nothing.
+    Rest,
+}
+
+impl Work {
+    fn parse(text: &str) -> Self {
+        *[Self::Ingest, Self::Move, Self::Rest]
+            .iter()
+            .find(|work| format!("{work:?}") == text)
+            .expect("a work")
+    }
 }
 
 impl Plan {
     pub(crate) fn to_text(&self) -> String {
         let kill_at = self.kill_at.map(|step| step.to_string()).unwrap_or_default();
         let url = self.url.clone().unwrap_or_default();
-        format!("{kill_at}\n{}\n{url}\n{}", self.ingest, self.folder.display())
+        format!("{kill_at}\n{:?}\n{url}\n{}", self.work, self.folder.display())
     }
 
     fn parse(text: &str) -> Self {
@@ -40,7 +61,7 @@ impl Plan {
         let mut next = || lines.next().expect("four lines");
         Self {
             kill_at: next().parse().ok(),
-            ingest: next() == "true",
+            work: Work::parse(next()),
             url: Some(next()).filter(|url| !url.is_empty()).map(str::to_owned),
             folder: next().into(),
         }
@@ -76,19 +97,42 @@ pub(crate) fn options() -> EngineOptions {
     options
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn work(plan: Plan) {
-    let steps = Steps::new(plan.kill_at);
-    let engine = Engine::builder()
+pub(crate) fn archive() -> StoreName {
+    StoreName::new("archive").unwrap()
+}
+
+/// The files of a store.
+pub(crate) fn blobs(folder: &Path, store: &StoreName) -> ObjectBlobs {
+    ObjectBlobs::local(folder.join(if *store == archive() { "archive" } else { "blobs" })).unwrap()
+}
+
+async fn engine(plan: &Plan, kill_at: Option<usize>) -> Engine {
+    let steps = Steps::new(kill_at);
+    let store = |name| Blobs(blobs(&plan.folder, &name), Arc::clone(&steps));
+    Engine::builder()
         .catalog(catalog(&plan.folder, plan.url.as_deref()).await)
-        .blobs(Blobs(ObjectBlobs::local(plan.folder.join("blobs")).unwrap(), Arc::clone(&steps)))
+        .blobs(store(StoreName::DEFAULT))
+        .store(archive(), store(archive()), Delivery::Proxy)
         .processor(Processor(Arc::clone(&steps)))
-        .bus(Bus(MemoryBus::new(), steps))
+        .bus(Bus(MemoryBus::new(), Arc::clone(&steps)))
         .recipe(recipe())
         .options(options())
         .build()
-        .unwrap();
-    if plan.ingest {
+        .unwrap()
+}
+
+async fn assets(engine: &Engine) -> Vec<Asset> {
+    engine.as_system().list(&AssetQuery::default(), &PageRequest::first()).await.unwrap().items
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn work(plan: Plan) {
+    if plan.work == Work::Move {
+        return relocate(&plan).await;
+    }
+    let engine = engine(&plan, plan.kill_at).await;
+    let ingests = plan.work == Work::Ingest;
+    if ingests {
         // Twice the same, once another: deduplication has steps of its own. The last one is deleted.
         for text in ["twin", "twin", "single", "deleted"] {
             ingest(&engine, text).await;
@@ -96,9 +140,9 @@ async fn work(plan: Plan) {
         lose(&engine, &plan.folder).await;
     }
     engine.worker().run_until_idle().await.unwrap();
-    if plan.ingest {
+    if ingests {
         let media = engine.as_system();
-        let assets = media.list(&AssetQuery::default(), &PageRequest::first()).await.unwrap().items;
+        let assets = assets(&engine).await;
         let library = assets[0].library_id;
         if let Some(deleted) = assets.iter().find(|asset| asset.name == "deleted") {
             media.trash(deleted.id).await.unwrap();
@@ -112,12 +156,33 @@ async fn work(plan: Plan) {
     println!("DONE");
 }
 
+/// Puts media in, once and without being killed; and moves it.
+async fn relocate(plan: &Plan) {
+    let calm = engine(plan, None).await;
+    if assets(&calm).await.is_empty() {
+        for text in ["twin", "twin", "single"] {
+            ingest(&calm, text).await;
+        }
+        calm.worker().run_until_idle().await.unwrap();
+    }
+    let library = assets(&calm).await[0].library_id;
+    calm.catalog().close().await;
+
+    let engine = engine(plan, plan.kill_at).await;
+    let media = engine.as_system();
+    let named = media.library_store(library).await.unwrap().store;
+    let other = if named == archive() { StoreName::DEFAULT } else { archive() };
+    media.move_library(library, &other).await.unwrap();
+    engine.worker().run_until_idle().await.unwrap();
+    engine.housekeeping().once().await.unwrap();
+    println!("DONE");
+}
+
 /// Puts something in whose bytes then are lost, once, behind the engine's back; and then again.
 async fn lose(engine: &Engine, folder: &Path) {
-    let assets = engine.as_system().list(&AssetQuery::default(), &PageRequest::first()).await.unwrap().items;
-    if !assets.iter().any(|asset| asset.name == LOST) {
+    if !assets(engine).await.iter().any(|asset| asset.name == LOST) {
         let lost = ingest(engine, LOST).await;
-        ObjectBlobs::local(folder.join("blobs")).unwrap().delete(&lost.blob.key).await.unwrap();
+        blobs(folder, &lost.blob.store).delete(&lost.blob.key).await.unwrap();
     }
     let again = ingest(engine, LOST).await;
     println!("ACK {} {}", again.id, again.blob.sha256);

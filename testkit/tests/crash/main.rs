@@ -1,6 +1,6 @@
-//! SIGKILL between any two steps of an upload's way, many times; after a restart everything holds:
+//! SIGKILL between any two steps of an upload's way, or of a move to another store, many times; after a restart everything holds:
 //! no row without bytes, no asset stuck, each rendition exactly once, nothing left over, and no
-//! acknowledged upload lost.
+//! acknowledged upload lost, all where its library says.
 //!
 //! The test runs itself as a child that puts media in and works, over a catalog and blobs on disk.
 //! Blob store, processor and bus are wrapped: each call before and after what it does is a step, and
@@ -16,6 +16,7 @@ mod child;
 mod steps;
 mod verify;
 
+use child::Work;
 use libtest_mimic::{Arguments, Failed, Trial};
 use medianest_testkit::postgres;
 use std::{path::Path, process::Command};
@@ -28,21 +29,35 @@ fn main() {
     let arguments = Arguments::from_args();
     let many = number("MEDIANEST_CRASH_SEEDS");
     let first = number("MEDIANEST_CRASH_FIRST_SEED").unwrap_or(0);
-    let mut trials = vec![Trial::test("sqlite_killed_at_every_step", || every_step(None))];
+    let mut trials = vec![
+        Trial::test("sqlite_killed_at_every_step", || every_step(Work::Ingest, None)),
+        Trial::test("sqlite_killed_at_every_step_of_a_move", || every_step(Work::Move, None)),
+    ];
     for seed in first..first + many.unwrap_or(24) {
         trials.push(Trial::test(format!("sqlite_killed_again_and_again_seed_{seed}"), move || {
-            many_kills(seed, None)
+            many_kills(Work::Ingest, seed, None)
+        }));
+    }
+    for seed in first..first + many.unwrap_or(6) {
+        trials.push(Trial::test(format!("sqlite_moving_killed_again_and_again_seed_{seed}"), move || {
+            many_kills(Work::Move, seed, None)
         }));
     }
     let (name, steps) = match many {
         Some(_) => ("postgres_killed_at_every_step", 1),
         None => ("postgres_killed_at_every_fourth_step", 4),
     };
-    trials.push(Trial::test(name, move || every_step(Some(steps))));
+    trials.push(Trial::test(name, move || every_step(Work::Ingest, Some(steps))));
+    trials.push(Trial::test(format!("{name}_of_a_move"), move || every_step(Work::Move, Some(3 * steps))));
     for seed in first + 100..first + 100 + many.unwrap_or(4) {
         let database = || Some(postgres::database());
         trials.push(Trial::test(format!("postgres_killed_again_and_again_seed_{seed}"), move || {
-            many_kills(seed, database())
+            many_kills(Work::Ingest, seed, database())
+        }));
+    }
+    for seed in first + 100..first + 100 + many.unwrap_or(2) {
+        trials.push(Trial::test(format!("postgres_moving_killed_again_and_again_seed_{seed}"), move || {
+            many_kills(Work::Move, seed, Some(postgres::database()))
         }));
     }
     libtest_mimic::run(&arguments, trials).exit();
@@ -55,13 +70,13 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 /// One nest per step: killed there once, restarted, looked at.
-fn every_step(postgres_every: Option<usize>) -> Result<(), Failed> {
+fn every_step(work: Work, postgres_every: Option<usize>) -> Result<(), Failed> {
     let mut step = 1;
     loop {
         let folder = tempfile::tempdir()?;
         let database = postgres_every.map(|_| postgres::database());
         let url = database.as_ref().map(|database| database.url());
-        let first = start(folder.path(), url.as_deref(), Some(step), true)?;
+        let first = start(folder.path(), url.as_deref(), Some(step), work)?;
         let acknowledged = first.acknowledged.clone();
         if first.survived {
             // The work has fewer steps than this: all have been tried.
@@ -72,7 +87,7 @@ fn every_step(postgres_every: Option<usize>) -> Result<(), Failed> {
                 .map_err(|why| format!("at the end: {why}"))?;
             return Ok(());
         }
-        let second = start(folder.path(), url.as_deref(), None, false)?;
+        let second = start(folder.path(), url.as_deref(), None, Work::Rest)?;
         if !second.survived {
             return Err(format!("killed at step {step}, the restart died: {}", second.output).into());
         }
@@ -83,7 +98,7 @@ fn every_step(postgres_every: Option<usize>) -> Result<(), Failed> {
 }
 
 /// One nest, killed at seeded steps again and again while more is put in.
-fn many_kills(seed: u64, database: Option<postgres::Database>) -> Result<(), Failed> {
+fn many_kills(work: Work, seed: u64, database: Option<postgres::Database>) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let url = database.as_ref().map(|database| database.url());
     let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -93,10 +108,11 @@ fn many_kills(seed: u64, database: Option<postgres::Database>) -> Result<(), Fai
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
-        let ran = start(folder.path(), url.as_deref(), Some(1 + (random % 60) as usize), round % 3 == 0)?;
+        let work = if round % 3 == 0 { work } else { Work::Rest };
+        let ran = start(folder.path(), url.as_deref(), Some(1 + (random % 60) as usize), work)?;
         acknowledged.extend(ran.acknowledged);
     }
-    let last = start(folder.path(), url.as_deref(), None, false)?;
+    let last = start(folder.path(), url.as_deref(), None, Work::Rest)?;
     if !last.survived {
         return Err(format!("the last restart died: {}", last.output).into());
     }
@@ -111,8 +127,8 @@ struct Ran {
     output: String,
 }
 
-fn start(folder: &Path, url: Option<&str>, kill_at: Option<usize>, ingest: bool) -> Result<Ran, Failed> {
-    let plan = child::Plan { folder: folder.to_owned(), url: url.map(str::to_owned), kill_at, ingest };
+fn start(folder: &Path, url: Option<&str>, kill_at: Option<usize>, work: Work) -> Result<Ran, Failed> {
+    let plan = child::Plan { folder: folder.to_owned(), url: url.map(str::to_owned), kill_at, work };
     let output = Command::new(std::env::current_exe()?).env(child::PLAN, plan.to_text()).output()?;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let acknowledged =

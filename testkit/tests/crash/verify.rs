@@ -3,10 +3,10 @@
 use crate::child;
 use futures::TryStreamExt;
 use medianest_core::{
-    AssetState, BlobStore, BlobStoreExt, Job, JobState, PageRequest, RenditionState, TenantId, Visibility,
+    AssetState, BlobStore, BlobStoreExt, Job, JobState, PageRequest, RenditionState, StoreName, TenantId,
+    Visibility,
     catalog::{AssetQuery, JobQuery},
 };
-use medianest_storage::ObjectBlobs;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -15,7 +15,7 @@ use std::{
 #[tokio::main(flavor = "current_thread")]
 pub(crate) async fn check(folder: &Path, url: Option<&str>, acknowledged: &[String]) -> Result<(), String> {
     let catalog = child::catalog(folder, url).await;
-    let blobs = ObjectBlobs::local(folder.join("blobs")).map_err(|error| format!("{error:?}"))?;
+    let blobs = |store: &StoreName| child::blobs(folder, store);
     let failed = |error: medianest_core::Error| format!("{error:?}");
     let (visible, page) =
         (Visibility::all(TenantId::DEFAULT), PageRequest::new(Some(200), None).map_err(failed)?);
@@ -32,6 +32,12 @@ pub(crate) async fn check(folder: &Path, url: Option<&str>, acknowledged: &[Stri
     }
     let (mut expected, mut lost) = (BTreeSet::new(), BTreeSet::new());
     for asset in &assets {
+        let library = catalog.get_library(&visible, asset.library_id).await.map_err(failed)?;
+        let place = library.ok_or("an asset without a library")?.store;
+        if asset.blob.store != place {
+            return Err(format!("{} is in {} and not in {place}", asset.name, asset.blob.store));
+        }
+        let blobs = blobs(&place);
         let told = |line: &String| line.starts_with(&asset.id.to_string());
         if asset.name == child::LOST && !acknowledged.iter().any(told) {
             // Killed before the bytes came again, or given up before that: nobody was told otherwise.
@@ -47,18 +53,21 @@ pub(crate) async fn check(folder: &Path, url: Option<&str>, acknowledged: &[Stri
         if text != format!("{0} 0 {0} 1 {0} 2 ", asset.name) {
             return Err(format!("the original of {} is altered: {text}", asset.name));
         }
-        expected.insert(asset.blob.key.to_string());
+        expected.insert(format!("{place} {}", asset.blob.key));
         let mut ready = BTreeMap::new();
         for rendition in catalog.list_renditions(asset.id).await.map_err(failed)? {
             if rendition.state != RenditionState::Ready {
                 return Err(format!("a rendition of {} is left {:?}", asset.name, rendition.state));
+            }
+            if rendition.store != place {
+                return Err(format!("{} of {} is in {}", rendition.variant, asset.name, rendition.store));
             }
             *ready.entry(rendition.variant.to_string()).or_insert(0) += 1;
             let mut content = String::new();
             for part in catalog.list_parts(rendition.id).await.map_err(failed)? {
                 let bytes = blobs.get_bytes(&part.key, None).await.map_err(failed)?;
                 content.push_str(&String::from_utf8_lossy(&bytes));
-                expected.insert(part.key.to_string());
+                expected.insert(format!("{place} {}", part.key));
             }
             let whole: String = (0..4).map(|part| format!("[{} {part}]", rendition.variant)).collect();
             if content != whole {
@@ -76,8 +85,11 @@ pub(crate) async fn check(folder: &Path, url: Option<&str>, acknowledged: &[Stri
     if let Some(job) = jobs.iter().find(left) {
         return Err(format!("a job is left: {job:?}"));
     }
-    let stored: Vec<_> = blobs.list(None).try_collect().await.map_err(failed)?;
-    let stored: BTreeSet<_> = stored.into_iter().map(|blob| blob.key.to_string()).collect();
+    let mut stored = BTreeSet::new();
+    for place in [StoreName::DEFAULT, child::archive()] {
+        let there: Vec<_> = blobs(&place).list(None).try_collect().await.map_err(failed)?;
+        stored.extend(there.into_iter().map(|blob| format!("{place} {}", blob.key)));
+    }
     if stored != expected {
         let left: Vec<_> = stored.difference(&expected).collect();
         let missing: Vec<_> = expected.difference(&stored).collect();

@@ -7,6 +7,7 @@ mod processing;
 mod recipes;
 mod redirects;
 mod rights;
+mod stores;
 mod support;
 mod twice;
 mod work;

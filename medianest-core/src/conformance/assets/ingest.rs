@@ -1,8 +1,9 @@
 //! From an intent to an asset.
 
 use crate::{
-    AssetState, BlobId, BlobKey, ErrorKind, IntentId, JobState, LibraryId, TenantId, Timestamp, Visibility,
-    catalog::{NewAsset, Purge},
+    AssetState, BlobId, BlobKey, ErrorKind, IntentId, JobState, LibraryId, StoreName, TenantId, Timestamp,
+    Visibility,
+    catalog::{Intent, NewAsset, Purge},
     conformance::{assert_fails, fixture::*},
     event_kinds,
 };
@@ -212,13 +213,14 @@ pub async fn an_idempotency_key_races(store: Store) {
     assert_eq!(ingested.iter().map(|ingested| ingested.asset.id).collect::<BTreeSet<_>>().len(), 1);
 }
 
-fn key() -> BlobKey {
-    BlobKey::original(TENANT, BlobId::new())
+fn intent() -> Intent {
+    let (store, key) = (StoreName::DEFAULT, BlobKey::original(TENANT, BlobId::new()));
+    Intent { id: IntentId::new(), tenant: TENANT, store, key }
 }
 
 /// Once, by one sweeper, within its time; what is alive is left alone.
 pub async fn expired_intents_are_taken_over(store: Store) {
-    let intent = |_| crate::catalog::Intent { id: IntentId::new(), tenant: TENANT, key: key() };
+    let intent = |_| intent();
     let expired: Vec<_> = (0..3).map(intent).collect();
     for intent in &expired {
         store.open_intent(intent, Duration::ZERO).await.unwrap();
@@ -243,7 +245,7 @@ pub async fn expired_intents_are_taken_over(store: Store) {
 
 /// A sweeper that died is followed by another.
 pub async fn a_sweeper_may_die(store: Store) {
-    let intent = crate::catalog::Intent { id: IntentId::new(), tenant: TENANT, key: key() };
+    let intent = intent();
     store.open_intent(&intent, Duration::ZERO).await.unwrap();
     for _ in 0..3 {
         assert_eq!(
@@ -281,7 +283,7 @@ pub async fn lost_bytes_are_replaced(store: Store) {
         assert_eq!((blob.id, blob.key, blob.sha256), (lost.blob.id, new.blob.key.clone(), lost.blob.sha256));
     }
     store.extend_intent(new.intent, Duration::ZERO).await.unwrap();
-    let swept = crate::catalog::Intent { key: lost.blob.key.clone(), ..intent_of(&new) };
+    let swept = Intent { key: lost.blob.key.clone(), ..intent_of(&new) };
     assert_eq!(store.take_expired_intents(10, HOUR).await.unwrap(), [swept]);
     // Whose bytes are about to be swept gives them to nobody.
     let late = store.repair_blob(&intent_of(&new), &get(&store, new.id).await.blob).await;

@@ -6,4 +6,5 @@ pub mod libraries;
 pub mod lists;
 pub mod reclaim;
 pub mod renditions;
+pub mod stores;
 pub mod trash;

@@ -1,6 +1,6 @@
 //! From tombstones to the end of the bytes.
 
-use crate::{BlobKey, catalog::Purge, conformance::fixture::*};
+use crate::{BlobKey, StoreName, catalog::Purge, conformance::fixture::*};
 use std::time::Duration;
 
 fn id_of(purge: &Purge) -> uuid::Uuid {
@@ -76,9 +76,11 @@ pub async fn renditions_go_with_their_folders(store: Store) {
     store.delete_asset(TENANT, asset, None, Duration::ZERO, told("d")).await.unwrap();
     let mut purges = store.begin_purge(10).await.unwrap();
     purges.sort_by_key(id_of);
-    let mut expected = vec![Purge::Blob { id: blob.id, key: blob.key }];
-    expected
-        .extend(ids.iter().map(|id| Purge::Rendition { id: *id, folder: BlobKey::rendition(TENANT, *id) }));
+    let mut expected = vec![Purge::Blob { id: blob.id, store: blob.store, key: blob.key }];
+    expected.extend(ids.iter().map(|id| {
+        let (store, folder) = (StoreName::DEFAULT, BlobKey::rendition(TENANT, *id));
+        Purge::Rendition { id: *id, store, folder }
+    }));
     expected.sort_by_key(id_of);
     assert_eq!(purges, expected);
     for purge in &purges {

@@ -1,5 +1,5 @@
-use super::{Name, Text, VariantsBody};
-use medianest_core::{Library, LibraryId, Member, MemberRole, Timestamp};
+use super::{JobBody, Name, Text, VariantsBody};
+use medianest_core::{Library, LibraryId, Member, MemberRole, StoreName, Timestamp, catalog::LibraryStore};
 use poem_openapi::Object;
 use serde::Serialize;
 
@@ -25,6 +25,32 @@ pub(crate) struct LibraryBody {
 pub(crate) struct LibraryChangeBody {
     /// Shown name, 1 to 200 characters.
     pub(crate) name: Name,
+}
+
+/// Where the media of a library is kept.
+#[derive(Debug, Object)]
+#[oai(rename = "LibraryStore", skip_serializing_if_is_none)]
+pub(crate) struct LibraryStoreBody {
+    /// The store that new media goes to.
+    store: Text<StoreName>,
+    /// Whether all media is there.
+    complete: bool,
+    /// The last job that moved it, or moves it.
+    job: Option<JobBody>,
+}
+
+/// The store to keep the media of a library in.
+#[derive(Debug, Object)]
+#[oai(rename = "LibraryStoreChange", deny_unknown_fields)]
+pub(crate) struct LibraryStoreChangeBody {
+    /// Its name in the configuration.
+    pub(crate) store: Text<StoreName>,
+}
+
+impl From<LibraryStore> for LibraryStoreBody {
+    fn from(found: LibraryStore) -> Self {
+        Self { store: found.store.into(), complete: found.complete, job: found.job.map(Into::into) }
+    }
 }
 
 /// Somebody who sees a library.

@@ -1,7 +1,7 @@
 use medianest_core::{
     ADMIN, AssetId, AssetState, Cursor, JobId, JobKind, JobState, LibraryId, MediaKind, MemberRole,
-    RenditionId, RenditionState, SessionId, Sha256, StreamKind, Timestamp, USER, UserId, VariantName,
-    catalog::AssetOrder,
+    RenditionId, RenditionState, SessionId, Sha256, StoreName, StreamKind, Timestamp, USER, UserId,
+    VariantName, catalog::AssetOrder,
 };
 use poem::http::HeaderValue;
 use poem_openapi::{
@@ -168,6 +168,7 @@ macro_rules! plain {
 plain! {
     Timestamp: "time as in RFC 3339", MetaSchema::new_with_format("string", "date-time");
     Cursor: "event cursor", matching("^[0-9]+:[0-9]+$");
+    StoreName: "name of a store", matching("^[a-z0-9-]{1,40}$");
     Sha256: "SHA-256", matching("^[0-9A-Fa-f]{64}$");
 }
 

@@ -14,6 +14,8 @@ pub(crate) struct JobBody {
     kind: Text<JobKind>,
     /// What it works on.
     asset_id: Option<Text<AssetId>>,
+    /// The library that it works on as a whole.
+    library_id: Option<Text<LibraryId>>,
     /// Where it stands.
     state: Text<JobState>,
     /// Higher runs earlier.
@@ -100,6 +102,7 @@ impl From<Job> for JobBody {
             id: job.id.into(),
             kind: job.kind.into(),
             asset_id: job.asset_id.map(Into::into),
+            library_id: job.library_id.map(Into::into),
             state: job.state.into(),
             priority: job.priority,
             attempt: job.attempt,

@@ -1,9 +1,6 @@
 //! Whether a store of media does what we need of it.
 
-use crate::{
-    composition::stores,
-    config::{Config, Store},
-};
+use crate::{composition::stores, config::Store};
 use bytes::Bytes;
 use medianest_core::{
     BlobKey, BlobStore, BlobStoreExt, Clock, Error, PresignedHeaders, Result, SystemClock, engine::Delivery,
@@ -14,17 +11,15 @@ use std::time::Duration;
 const SKEW: Duration = Duration::from_secs(60);
 
 /// Checks a store, and its mirror.
-pub(super) async fn check(config: &Config, name: &str, store: &Store) -> Result<String> {
-    let found = look(config, name, store).await?;
+pub(super) async fn check(name: &str, store: &Store) -> Result<String> {
+    let found = look(name, store).await?;
     let Some(mirror) = &store.mirror else { return Ok(found) };
-    look(config, &format!("{name}.mirror"), mirror)
-        .await
-        .map(|of_mirror| format!("{found}; its mirror {of_mirror}"))
+    look(&format!("{name}.mirror"), mirror).await.map(|of_mirror| format!("{found}; its mirror {of_mirror}"))
 }
 
 /// Writes, reads back, reads a range, deletes, and compares clocks.
-async fn look(config: &Config, name: &str, store: &Store) -> Result<String> {
-    let blobs = stores::open(config, name, store)?;
+async fn look(name: &str, store: &Store) -> Result<String> {
+    let blobs = stores::open(name, store)?;
     let key = BlobKey::new(format!("doctor/{}", uuid::Uuid::now_v7().simple()))?;
     let checked = probe(&blobs, &key, store.delivery).await;
     let deleted = blobs.delete(&key).await;

@@ -24,6 +24,7 @@ pub(in super::super) fn read_columns(columns: &mut Columns<'_>) -> Result<Asset>
         name: columns.get()?,
         blob: Blob {
             id: columns.get()?,
+            store: columns.get()?,
             key: columns.get()?,
             size: columns.get()?,
             sha256: columns.get()?,

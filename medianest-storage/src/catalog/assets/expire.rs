@@ -67,7 +67,11 @@ pub(super) async fn delete(
 
 /// Tombstones a blob unless an asset stands on it. Whoever links to it locks its row too: only then
 /// it is sure who stands on it.
-async fn tombstone(conn: &mut Conn<'_>, blob: BlobId, retention: Duration) -> Result<()> {
+pub(in super::super) async fn tombstone(
+    conn: &mut Conn<'_>,
+    blob: BlobId,
+    retention: Duration,
+) -> Result<()> {
     conn.one(sql!("SELECT 1 FROM medianest_blobs WHERE id = $1" LOCK), args![blob]).await?;
     conn.run(
         sql!("UPDATE medianest_blobs SET state = 'tombstoned', purge_after = " NOW " + $2 \

@@ -1,10 +1,10 @@
 use super::{
-    super::{events, jobs, search},
+    super::{events, jobs, search, stores},
     asset, intent,
 };
 use crate::sql::{Conn, run_again};
 use medianest_core::{
-    Asset, Blob, BlobId, Error, Result,
+    Asset, Blob, BlobId, Error, Result, TenantId, Timestamp,
     catalog::{Ingested, NewAsset},
 };
 
@@ -13,13 +13,8 @@ pub(super) async fn commit(conn: &mut Conn<'_>, new: &NewAsset) -> Result<Ingest
         return Ok(repeated);
     }
     intent::lock(conn, new.tenant, new.intent).await?;
-    let library = conn.one(
-        "SELECT 1 FROM medianest_libraries WHERE tenant = $1 AND id = $2",
-        args![new.tenant, new.library],
-    );
-    library.await?.ok_or_else(|| Error::not_found("library", new.library))?;
-
-    let blob = stand_on(conn, new).await?;
+    stores::note(conn, new.tenant, new.library, &new.blob.store).await?;
+    let blob = stand_on(conn, new.tenant, &new.blob, new.at).await?;
     let redundant = blob != new.blob.id;
     insert(conn, new, blob).await?;
     if !redundant {
@@ -67,34 +62,49 @@ async fn repetition(conn: &mut Conn<'_>, new: &NewAsset) -> Result<Option<Ingest
 }
 
 /// The blob that the asset is to stand on: one that is stored already, or the new one.
-async fn stand_on(conn: &mut Conn<'_>, new: &NewAsset) -> Result<BlobId> {
-    let Blob { id, key, size, sha256, content_type } = &new.blob;
-    let stored = conn
-        .one(
-            sql!("SELECT id, state FROM medianest_blobs WHERE tenant = $1 AND sha256 = $2 AND size = $3 \
-                  AND state <> 'purging'" LOCK),
-            args![new.tenant, sha256, *size],
-        )
-        .await?;
-    if let Some(row) = stored {
-        let mut columns = row.columns();
-        let (stored, state): (BlobId, String) = (columns.get()?, columns.get()?);
-        if state == "tombstoned" {
-            conn.run(
-                "UPDATE medianest_blobs SET state = 'live', purge_after = NULL WHERE id = $1",
-                args![stored],
-            )
-            .await?;
-        }
+pub(in super::super) async fn stand_on(
+    conn: &mut Conn<'_>,
+    tenant: TenantId,
+    blob: &Blob,
+    at: Timestamp,
+) -> Result<BlobId> {
+    if let Some(stored) = stored(conn, tenant, blob).await? {
         return Ok(stored);
     }
+    let Blob { id, store, key, size, sha256, content_type } = blob;
     let added = conn.run(
-        "INSERT INTO medianest_blobs (id, tenant, key, size, sha256, content_type, state, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, 'live', $7) ON CONFLICT DO NOTHING",
-        args![*id, new.tenant, key, *size, sha256, content_type, new.at],
+        "INSERT INTO medianest_blobs (id, tenant, key, size, sha256, content_type, state, created_at, store) \
+         VALUES ($1, $2, $3, $4, $5, $6, 'live', $7, $8) ON CONFLICT DO NOTHING",
+        args![*id, tenant, key, *size, sha256, content_type, at, store],
     );
     // Nothing added: the same bytes were committed a moment ago, and are found the next time.
     if added.await? == 0 { Err(run_again()) } else { Ok(*id) }
+}
+
+/// The blob that has the same bytes in the same store already; it lives again, if it was tombstoned.
+pub(in super::super) async fn stored(
+    conn: &mut Conn<'_>,
+    tenant: TenantId,
+    blob: &Blob,
+) -> Result<Option<BlobId>> {
+    let row = conn
+        .one(
+            sql!("SELECT id, state FROM medianest_blobs WHERE tenant = $1 AND sha256 = $2 AND size = $3 \
+                  AND store = $4 AND state <> 'purging'" LOCK),
+            args![tenant, &blob.sha256, blob.size, &blob.store],
+        )
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let mut columns = row.columns();
+    let (stored, state): (BlobId, String) = (columns.get()?, columns.get()?);
+    if state == "tombstoned" {
+        conn.run(
+            "UPDATE medianest_blobs SET state = 'live', purge_after = NULL WHERE id = $1",
+            args![stored],
+        )
+        .await?;
+    }
+    Ok(Some(stored))
 }
 
 async fn insert(conn: &mut Conn<'_>, new: &NewAsset, blob: BlobId) -> Result<()> {

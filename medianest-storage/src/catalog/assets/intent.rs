@@ -10,9 +10,9 @@ fn expired(id: IntentId) -> Error {
 
 pub(super) async fn open(conn: &mut Conn<'_>, intent: &Intent, ttl: Duration) -> Result<()> {
     conn.run(
-        sql!("INSERT INTO medianest_intents (id, tenant, key, taken, expires_at) \
-              VALUES ($1, $2, $3, FALSE, " NOW " + $4)"),
-        args![intent.id, intent.tenant, &intent.key, ttl],
+        sql!("INSERT INTO medianest_intents (id, tenant, key, taken, expires_at, store) \
+              VALUES ($1, $2, $3, FALSE, " NOW " + $4, $5)"),
+        args![intent.id, intent.tenant, &intent.key, ttl, &intent.store],
     )
     .await
     .map(drop)
@@ -26,7 +26,7 @@ pub(super) async fn extend(conn: &mut Conn<'_>, id: IntentId, ttl: Duration) -> 
     if extended.await? == 0 { Err(expired(id)) } else { Ok(()) }
 }
 
-pub(super) async fn close(conn: &mut Conn<'_>, id: IntentId) -> Result<()> {
+pub(in super::super) async fn close(conn: &mut Conn<'_>, id: IntentId) -> Result<()> {
     conn.run("DELETE FROM medianest_intents WHERE id = $1", args![id]).await.map(drop)
 }
 
@@ -36,14 +36,15 @@ pub(super) async fn take_expired(conn: &mut Conn<'_>, limit: u32, ttl: Duration)
             sql!("WITH picked AS MATERIALIZED (SELECT id AS picked FROM medianest_intents \
                   WHERE expires_at <= " NOW " ORDER BY expires_at LIMIT $1" SKIP_LOCKED ") \
                   UPDATE medianest_intents SET taken = TRUE, expires_at = " NOW " + $2 \
-                  FROM picked WHERE id = picked RETURNING id, tenant, key"),
+                  FROM picked WHERE id = picked RETURNING id, tenant, store, key"),
             args![limit, ttl],
         )
         .await?;
     rows.iter()
         .map(|row| {
             let mut columns = row.columns();
-            Ok(Intent { id: columns.get()?, tenant: columns.get()?, key: columns.get()? })
+            let (id, tenant, store) = (columns.get()?, columns.get()?, columns.get()?);
+            Ok(Intent { id, tenant, store, key: columns.get()? })
         })
         .collect()
 }
@@ -52,7 +53,7 @@ pub(super) async fn take_expired(conn: &mut Conn<'_>, limit: u32, ttl: Duration)
 ///
 /// # Errors
 /// `intent_expired`.
-pub(super) async fn lock(conn: &mut Conn<'_>, tenant: TenantId, id: IntentId) -> Result<()> {
+pub(in super::super) async fn lock(conn: &mut Conn<'_>, tenant: TenantId, id: IntentId) -> Result<()> {
     let found = conn.one(
         sql!("SELECT 1 FROM medianest_intents WHERE id = $1 AND tenant = $2 AND NOT taken" LOCK),
         args![id, tenant],
@@ -64,8 +65,9 @@ pub(super) async fn lock(conn: &mut Conn<'_>, tenant: TenantId, id: IntentId) ->
 pub(super) async fn repair(conn: &mut Conn<'_>, intent: &Intent, lost: &Blob) -> Result<bool> {
     lock(conn, intent.tenant, intent.id).await?;
     let repaired = conn.run(
-        "UPDATE medianest_blobs SET key = $4 WHERE id = $1 AND tenant = $2 AND key = $3 AND state <> 'purging'",
-        args![lost.id, intent.tenant, &lost.key, &intent.key],
+        "UPDATE medianest_blobs SET key = $4 WHERE id = $1 AND tenant = $2 AND key = $3 AND store = $5 \
+         AND state <> 'purging'",
+        args![lost.id, intent.tenant, &lost.key, &intent.key, &intent.store],
     );
     if repaired.await? == 0 {
         return Ok(false);

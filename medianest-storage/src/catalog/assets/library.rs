@@ -17,6 +17,7 @@ fn read(row: &Row) -> Result<Library> {
         id: columns.get()?,
         tenant: columns.get()?,
         name: columns.get()?,
+        store: columns.get()?,
         version: columns.get()?,
         created_at: columns.get()?,
         updated_at: columns.get()?,
@@ -27,9 +28,9 @@ pub(super) async fn create(conn: &mut Conn<'_>, new: &NewLibrary) -> Result<Libr
     let added = conn
         .run(
             "INSERT INTO medianest_libraries \
-             (id, tenant, name, version, recipe, recipe_version, created_at, updated_at) \
-             VALUES ($1, $2, $3, 1, $4, 1, $5, $5) ON CONFLICT DO NOTHING",
-            args![new.id, new.tenant, &new.name, to_json(&new.recipe)?, new.at],
+             (id, tenant, name, version, recipe, recipe_version, created_at, updated_at, store) \
+             VALUES ($1, $2, $3, 1, $4, 1, $5, $5, $6) ON CONFLICT DO NOTHING",
+            args![new.id, new.tenant, &new.name, to_json(&new.recipe)?, new.at, &new.store],
         )
         .await?;
     if added == 0 {
@@ -74,7 +75,7 @@ async fn require(conn: &mut Conn<'_>, tenant: TenantId, id: LibraryId) -> Result
 }
 
 /// Keeps everybody else from changing the library until the command is done; its version.
-pub(super) async fn lock(conn: &mut Conn<'_>, tenant: TenantId, id: LibraryId) -> Result<i64> {
+pub(in super::super) async fn lock(conn: &mut Conn<'_>, tenant: TenantId, id: LibraryId) -> Result<i64> {
     let found = conn.one(
         sql!("SELECT version FROM medianest_libraries WHERE tenant = $1 AND id = $2" LOCK),
         args![tenant, id],

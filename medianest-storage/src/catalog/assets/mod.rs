@@ -15,6 +15,11 @@ mod understand;
 #[cfg(feature = "postgres")]
 pub(crate) use asset::attach;
 pub(super) use asset::{lock as lock_asset, read_columns as read_asset};
+pub(super) use expire::tombstone;
+pub(super) use ingest::{stand_on, stored};
+pub(super) use intent::{close as close_intent, lock as lock_intent};
+pub(super) use library::lock as lock_library;
+pub(super) use rendition::ready_elsewhere;
 pub(super) use settle::{set_state, settle};
 
 use super::{Backend, SqlCatalog};

@@ -19,24 +19,25 @@ pub(super) async fn begin(conn: &mut Conn<'_>, limit: u32) -> Result<Vec<Purge>>
     // nothing else: neither is in the way of the other.
     let blobs = conn.all(
         sql!("UPDATE medianest_blobs SET purge_after = " NOW " WHERE id IN (SELECT id FROM medianest_blobs \
-              WHERE state = 'purging' ORDER BY purge_after, id LIMIT $1" SKIP_LOCKED ") RETURNING id, key"),
+              WHERE state = 'purging' ORDER BY purge_after, id LIMIT $1" SKIP_LOCKED ") RETURNING id, store, key"),
         args![limit.div_ceil(2)],
     );
     let mut purges = Vec::new();
     for row in blobs.await? {
         let mut columns = row.columns();
-        purges.push(Purge::Blob { id: columns.get()?, key: columns.get()? });
+        purges.push(Purge::Blob { id: columns.get()?, store: columns.get()?, key: columns.get()? });
     }
     let renditions = conn.all(
         sql!("UPDATE medianest_renditions SET purge_after = " NOW " WHERE id IN (SELECT id FROM \
               medianest_renditions WHERE state = 'tombstoned' AND purging = TRUE \
-              ORDER BY purge_after, id LIMIT $1" SKIP_LOCKED ") RETURNING tenant, id"),
+              ORDER BY purge_after, id LIMIT $1" SKIP_LOCKED ") RETURNING tenant, id, store"),
         args![limit - u32::try_from(purges.len()).unwrap_or(limit)],
     );
     for row in renditions.await? {
         let mut columns = row.columns();
         let (tenant, id): (TenantId, RenditionId) = (columns.get()?, columns.get()?);
-        purges.push(Purge::Rendition { id, folder: BlobKey::rendition(tenant, id) });
+        let (store, folder) = (columns.get()?, BlobKey::rendition(tenant, id));
+        purges.push(Purge::Rendition { id, store, folder });
     }
     Ok(purges)
 }

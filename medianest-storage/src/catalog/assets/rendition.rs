@@ -1,12 +1,13 @@
 use super::{
-    super::{events, jobs},
+    super::{events, jobs, stores},
     asset,
     library::to_json,
     settle,
 };
 use crate::sql::{Conn, Query, Row, Value};
 use medianest_core::{
-    AssetId, Error, Fence, Fingerprint, Part, Rendition, RenditionId, RenditionState, Result, VariantName,
+    AssetId, Error, Fence, Fingerprint, Part, Rendition, RenditionId, RenditionState, Result, StoreName,
+    VariantName,
     catalog::{FinishedRendition, Settled},
 };
 use std::{collections::HashMap, time::Duration};
@@ -28,6 +29,7 @@ fn read_columns(columns: &mut crate::sql::Columns<'_>) -> Result<Rendition> {
         failure: columns.failure()?,
         info: columns.maybe_json()?,
         size: columns.get()?,
+        store: columns.get()?,
         created_at: columns.get()?,
     })
 }
@@ -41,6 +43,20 @@ pub(super) async fn list(conn: &mut Conn<'_>, assets: &[AssetId]) -> Result<Vec<
         sql!("SELECT " RENDITION " FROM medianest_renditions WHERE asset_id" (any "$1")
              " AND state <> 'tombstoned' ORDER BY asset_id, variant, created_at, id"),
         vec![assets.iter().copied().collect()],
+    );
+    rows.await?.iter().map(read).collect()
+}
+
+/// Of these assets, what is ready in another store than this.
+pub(in super::super) async fn ready_elsewhere(
+    conn: &mut Conn<'_>,
+    assets: &[AssetId],
+    store: &StoreName,
+) -> Result<Vec<Rendition>> {
+    let rows = conn.all(
+        sql!("SELECT " RENDITION " FROM medianest_renditions WHERE asset_id" (any "$1")
+             " AND state = 'ready' AND store <> $2 ORDER BY asset_id, variant"),
+        vec![assets.iter().copied().collect(), store.into()],
     );
     rows.await?.iter().map(read).collect()
 }
@@ -184,6 +200,7 @@ pub(super) async fn finish(
                 args![finished.id, to_json(info)?],
             )
             .await?;
+            stores::note_rendition(conn, asset, finished.id).await?;
         }
         Err(failure) => {
             conn.run(
@@ -256,15 +273,20 @@ pub(super) async fn insert(
             new.fingerprint.as_str(),
             new.required,
             Value::from(at),
+            asset,
         ]);
     }
     for group in crate::sql::groups(rows) {
         let mut query = Query::new(
             conn.dialect(),
             "INSERT INTO medianest_renditions (id, tenant, asset_id, job_id, variant, definition, fingerprint, \
-             required, created_at, state, size, purging) VALUES ",
+             required, created_at, store, state, size, purging) VALUES ",
         );
-        query.rows(sql!("$, $, $, $, $, $, $, $, coalesce($, " NOW "), 'pending', 0, FALSE"), group);
+        query.rows(
+            sql!("$, $, $, $, $, $, $, $, coalesce($, " NOW "), (SELECT l.store FROM medianest_assets a \
+                  JOIN medianest_libraries l ON l.id = a.library_id WHERE a.id = $), 'pending', 0, FALSE"),
+            group,
+        );
         query.run(conn).await?;
     }
     Ok(())

@@ -26,6 +26,16 @@ async fn end(conn: &mut Conn<'_>, fence: &Fence, state: &str) -> Result<()> {
     if ended.await? == 0 { Err(Error::fenced()) } else { Ok(()) }
 }
 
+/// Ends a job as given up.
+pub(in super::super) async fn die(conn: &mut Conn<'_>, fence: &Fence, failure: &Failure) -> Result<()> {
+    conn.run(
+        "UPDATE medianest_jobs SET failure_code = $2, failure_message = $3 WHERE id = $1",
+        args![fence.job, &failure.code, &failure.message],
+    )
+    .await?;
+    end(conn, fence, "dead").await
+}
+
 pub(super) async fn finish_many(conn: &mut Conn<'_>, fences: &[Fence]) -> Result<Vec<Fence>> {
     // In the order of ids, in which others lock them too.
     let mut sorted = fences.to_vec();

@@ -1,11 +1,12 @@
 use crate::sql::{Conn, Sql};
-use medianest_core::{AssetId, Error, Fence, JobId, Result, TenantId};
+use medianest_core::{AssetId, Error, Fence, JobId, LibraryId, Result, TenantId};
 use std::time::Duration;
 
 /// What a fenced command works on.
 pub(in super::super) struct Fenced {
     pub(in super::super) tenant: TenantId,
     pub(in super::super) asset_id: Option<AssetId>,
+    pub(in super::super) library_id: Option<LibraryId>,
     pub(in super::super) called_off: bool,
     /// How often it crashed since it last came forward.
     pub(in super::super) crashes: u32,
@@ -15,8 +16,8 @@ pub(in super::super) struct Fenced {
 
 macro_rules! fenced {
     ($($lock:tt)?) => {
-        sql!("SELECT tenant, asset_id, called_off, crashes, lease_until <= " NOW " FROM medianest_jobs \
-              WHERE id = $1 AND attempt = $2 AND state = 'running'" $($lock)?)
+        sql!("SELECT tenant, asset_id, library_id, called_off, crashes, lease_until <= " NOW
+             " FROM medianest_jobs WHERE id = $1 AND attempt = $2 AND state = 'running'" $($lock)?)
     };
 }
 
@@ -42,6 +43,7 @@ async fn find(conn: &mut Conn<'_>, sql: Sql, fence: &Fence) -> Result<Fenced> {
     Ok(Fenced {
         tenant: columns.get()?,
         asset_id: columns.maybe()?,
+        library_id: columns.maybe()?,
         called_off: columns.get()?,
         crashes: columns.get()?,
         expired: columns.get()?,

@@ -4,7 +4,7 @@ use super::{
 };
 use crate::sql::{Conn, Query};
 use medianest_core::{
-    Job, JobId, JobKind, Page, PageRequest, QueueStats, Result, TenantId, catalog::JobQuery,
+    Job, JobId, JobKind, LibraryId, Page, PageRequest, QueueStats, Result, TenantId, catalog::JobQuery,
 };
 
 const NEWEST: u8 = b'j';
@@ -12,6 +12,18 @@ const NEWEST: u8 = b'j';
 pub(super) async fn get(conn: &mut Conn<'_>, tenant: TenantId, id: JobId) -> Result<Option<Job>> {
     let row =
         conn.one(sql!("SELECT " JOB " FROM medianest_jobs WHERE tenant = $1 AND id = $2"), args![tenant, id]);
+    row.await?.as_ref().map(read).transpose()
+}
+
+/// The newest job on a library as a whole.
+pub(in super::super) async fn last_of_library(
+    conn: &mut Conn<'_>,
+    library: LibraryId,
+) -> Result<Option<Job>> {
+    let row = conn.one(
+        sql!("SELECT " JOB " FROM medianest_jobs WHERE library_id = $1 ORDER BY id DESC LIMIT 1"),
+        args![library],
+    );
     row.await?.as_ref().map(read).transpose()
 }
 

@@ -1,5 +1,5 @@
 use super::{
-    super::{assets, events},
+    super::{assets, events, stores},
     end, list,
 };
 use crate::sql::Conn;
@@ -56,6 +56,12 @@ pub(super) async fn retry(conn: &mut Conn<'_>, tenant: TenantId, id: JobId) -> R
         return not_retryable("only a dead or cancelled job can be retried");
     }
     let job = list::get(conn, tenant, id).await?.ok_or_else(|| Error::not_found("job", id))?;
+    if let Some(library) = job.library_id {
+        assets::lock_library(conn, tenant, library).await?;
+        if stores::is_moving(conn, library).await? {
+            return not_retryable("another job is at it already");
+        }
+    }
     if let Some(asset) = job.asset_id {
         let Some(state) = assets::lock_asset(conn, asset).await? else {
             return not_retryable("the asset of this job is gone");

@@ -6,8 +6,9 @@ mod fence;
 mod list;
 mod manage;
 
-pub(super) use end::{call_off_all, call_off_idle, finish};
+pub(super) use end::{call_off_all, call_off_idle, die, finish};
 pub(super) use fence::{check_fence, forget_crashes, lock_fence, lock_of};
+pub(super) use list::last_of_library;
 
 use super::{Backend, SqlCatalog};
 use crate::sql::{Conn, Query, Row, groups};
@@ -107,6 +108,7 @@ fn read(row: &Row) -> Result<Job> {
         tenant: columns.get()?,
         kind: columns.word(JobKind::parse)?,
         asset_id: columns.maybe()?,
+        library_id: columns.maybe()?,
         payload: columns.json()?,
         state: columns.word(JobState::parse)?,
         priority: columns.get()?,
@@ -135,6 +137,7 @@ pub(super) async fn insert(conn: &mut Conn<'_>, jobs: &[NewJob]) -> Result<()> {
             job.tenant,
             job.kind.as_str(),
             job.asset_id,
+            job.library_id,
             payload,
             job.priority,
             job.run_at
@@ -143,11 +146,11 @@ pub(super) async fn insert(conn: &mut Conn<'_>, jobs: &[NewJob]) -> Result<()> {
     for group in groups(rows) {
         let mut query = Query::new(
             conn.dialect(),
-            "INSERT INTO medianest_jobs (id, tenant, kind, asset_id, payload, priority, run_at, created_at, \
-             state, attempt, failures, crashes, progress, called_off) VALUES ",
+            "INSERT INTO medianest_jobs (id, tenant, kind, asset_id, library_id, payload, priority, run_at, \
+             created_at, state, attempt, failures, crashes, progress, called_off) VALUES ",
         );
         query.rows(
-            sql!("$, $, $, $, $, $, coalesce($, " NOW "), " NOW ", 'queued', 0, 0, 0, 0, FALSE"),
+            sql!("$, $, $, $, $, $, $, coalesce($, " NOW "), " NOW ", 'queued', 0, 0, 0, 0, FALSE"),
             group,
         );
         query.push(" ON CONFLICT DO NOTHING");

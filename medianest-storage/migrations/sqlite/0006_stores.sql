@@ -1,0 +1,17 @@
+-- Which store bytes are in. Everything was in the default one: a process of the version before goes on, as
+-- long as nobody names another.
+ALTER TABLE medianest_libraries ADD COLUMN store TEXT NOT NULL DEFAULT 'default';
+-- How often something came to be elsewhere than in the store of the library, since all of it was there.
+ALTER TABLE medianest_libraries ADD COLUMN strays INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE medianest_intents ADD COLUMN store TEXT NOT NULL DEFAULT 'default';
+ALTER TABLE medianest_blobs ADD COLUMN store TEXT NOT NULL DEFAULT 'default';
+ALTER TABLE medianest_renditions ADD COLUMN store TEXT NOT NULL DEFAULT 'default';
+
+CREATE UNIQUE INDEX medianest_blobs_by_place ON medianest_blobs (tenant, sha256, size, store)
+    WHERE state <> 'purging';
+DROP INDEX medianest_blobs_by_content;
+
+-- What a mover walks along.
+CREATE INDEX medianest_assets_by_library ON medianest_assets (library_id, seq);
+ALTER TABLE medianest_jobs ADD COLUMN library_id BLOB;
+CREATE INDEX medianest_jobs_by_library ON medianest_jobs (library_id, id) WHERE library_id IS NOT NULL;

@@ -210,6 +210,21 @@ async fn d6_while_the_store_is_away_uploads_wait_and_nothing_is_lost() {
     assert_eq!(bucket.unfinished_uploads(), 0);
 }
 
+/// Whoever downloads the whole learns that it is not the whole.
+#[tokio::test]
+async fn d5_a_download_that_is_damaged_is_not_taken_for_whole() {
+    let (bucket, secrets) = (bucket(), tempfile::tempdir().unwrap());
+    let proxy = FaultProxy::start(bucket.address());
+    let server = Server::start_with(&configuration_at(&proxy.endpoint(), &bucket, &secrets, "proxy"));
+    let ada = server.user("ada").await;
+    let asset = ready(&ada, "a.gif", GIF).await;
+    let content = format!("/assets/{}/content", asset["id"].as_str().unwrap());
+    let download = || async { ada.request(Method::GET, &content).send().await?.bytes().await };
+    proxy.next("GET", "nest/o/", Fault::CorruptAnswer);
+    assert!(download().await.is_err());
+    assert_eq!((download().await.unwrap(), proxy.to_come()), (GIF.into(), 0));
+}
+
 /// A film of which little has to be read, and a server that can write no file of its size.
 #[tokio::test]
 async fn a_large_original_is_processed_without_a_copy_of_it() {

@@ -1,7 +1,7 @@
 use super::{Media, MediaPath, playlist, trash::in_trash};
 use crate::{
-    Asset, AssetId, BlobKey, BlobStoreExt, ByteStream, Error, ErrorKind, Part, PresignedHeaders, Rendition,
-    RenditionId, RenditionState, Result, Sha256, StoreName, Variant, VariantName,
+    Asset, AssetId, BlobKey, ByteStream, Error, ErrorKind, Part, PresignedHeaders, Rendition, RenditionId,
+    RenditionState, Result, Sha256, StoreName, Variant, VariantName,
 };
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -33,6 +33,8 @@ pub struct Content {
     pub content_type: String,
     /// Changes with the bytes; without quotes.
     pub etag: String,
+    /// The SHA-256 of the whole, where it is known; who reads the whole is told when it is another.
+    pub sha256: Option<Sha256>,
     /// What to call it when it is saved.
     pub file_name: String,
     /// Where the bytes are.
@@ -89,7 +91,8 @@ impl Media {
     /// The bytes of content; of a range that lies within its size, or all.
     ///
     /// # Errors
-    /// `Unavailable`; the stream ends with an error when bytes are missing.
+    /// `Unavailable`; the stream ends with an error when bytes are missing, and with `blob_damaged` before
+    /// its last chunk when the whole is not what was put in.
     pub async fn read(&self, content: &Content, range: Option<Range<u64>>) -> Result<ByteStream> {
         let range = range.unwrap_or(0..content.size);
         let range = range.start.min(content.size)..range.end.min(content.size);
@@ -110,7 +113,11 @@ impl Media {
                         async move { store.get(&key, Some(piece)).await }
                     })
                     .try_flatten();
-                Ok(first.chain(rest).boxed())
+                let bytes = first.chain(rest).boxed();
+                match content.sha256.filter(|_| range == (0..content.size)) {
+                    Some(sha256) => Ok(intact(bytes, sha256, key)),
+                    None => Ok(bytes),
+                }
             }
         }
     }
@@ -122,9 +129,6 @@ impl Media {
     pub async fn read_all(&self, content: &Content) -> Result<Bytes> {
         match &content.body {
             ContentBody::Memory(bytes) => Ok(bytes.clone()),
-            ContentBody::Blobs(store, blobs) if blobs.len() == 1 => {
-                self.engine().store(store)?.blobs().get_bytes(&blobs[0].0, None).await
-            }
             ContentBody::Blobs(..) => {
                 let chunks: Vec<Bytes> = self.read(content, None).await?.try_collect().await?;
                 Ok(chunks.concat().into())
@@ -169,6 +173,7 @@ impl Media {
         Ok(Content {
             size: parts.iter().map(|part| part.size).sum(),
             etag: rendition.id.to_string(),
+            sha256: None,
             file_name: format!("{stem}-{}.{}", rendition.variant, extension(&content_type)),
             content_type,
             body: ContentBody::Blobs(
@@ -202,6 +207,7 @@ fn original(asset: &Asset) -> Content {
         size: asset.blob.size,
         content_type: asset.blob.content_type.clone(),
         etag: asset.blob.sha256.to_string(),
+        sha256: Some(asset.blob.sha256),
         file_name: asset.name.clone(),
         body: ContentBody::Blobs(asset.blob.store.clone(), vec![(asset.blob.key.clone(), asset.blob.size)]),
     }
@@ -211,6 +217,7 @@ fn part_content(rendition: &Rendition, part: Part) -> Content {
     Content {
         size: part.size,
         etag: format!("{}-{}", rendition.id, part.ordinal),
+        sha256: None,
         file_name: format!("{}-{}.mp4", rendition.variant, part.ordinal),
         content_type: content_type(rendition),
         body: ContentBody::Blobs(rendition.store.clone(), vec![(part.key, part.size)]),
@@ -223,6 +230,7 @@ fn playlist_content(asset: &Asset, text: String) -> Content {
         content_type: String::from("application/vnd.apple.mpegurl"),
         // Of the text itself: a later version may write another one of the same rows.
         etag: Sha256(sha2::Sha256::digest(&text).into()).to_string(),
+        sha256: None,
         file_name: format!("{}.m3u8", asset.id),
         body: ContentBody::Memory(text.into()),
     }
@@ -244,6 +252,30 @@ fn extension(content_type: &str) -> &'static str {
         "application/json" => "json",
         _ => "bin",
     }
+}
+
+/// Bytes that end with an error before their last chunk when they are not those of this digest: so that
+/// nobody takes them for whole.
+fn intact(bytes: ByteStream, sha256: Sha256, key: BlobKey) -> ByteStream {
+    let hasher = sha2::Sha256::new();
+    stream::try_unfold((bytes, hasher, None, key), move |(mut bytes, mut hasher, mut held, key)| async move {
+        loop {
+            let Some(chunk) = bytes.try_next().await? else { break };
+            hasher.update(&chunk);
+            if let Some(before) = held.replace(chunk) {
+                return Ok(Some((before, (bytes, hasher, held, key))));
+            }
+        }
+        let Some(last) = held.take() else { return Ok(None) };
+        if Sha256(hasher.clone().finalize().into()) != sha256 {
+            tracing::error!(%key, "stored bytes are not those that were put in");
+            metrics::counter!("medianest_damaged_blobs_total").increment(1);
+            let message = "the stored bytes are not those that were put in";
+            return Err(Error::new(ErrorKind::Internal, "blob_damaged", message).with("key", key));
+        }
+        Ok(Some((last, (bytes, hasher, None, key))))
+    })
+    .boxed()
 }
 
 /// The pieces of blobs, laid end to end, that a range covers.

@@ -7,7 +7,8 @@ use crate::{
     event_kinds,
 };
 use bytes::Bytes;
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
 use sha2::Digest;
 use std::{
     path::PathBuf,
@@ -25,22 +26,39 @@ const CHUNK: usize = 1 << 20;
 #[must_use]
 pub struct Upload {
     body: Body,
-    name: FileName,
     library: Option<LibraryId>,
-    id: AssetId,
-    staged: bool,
-    taken_at: Option<Timestamp>,
-    idempotency_key: Option<String>,
+    about: About,
 }
 
-enum Body {
+pub(super) enum Body {
     File(PathBuf),
     Stream(ByteStream),
+    /// In the store already, under the key of the intent.
+    There,
+}
+
+/// What is said of an asset beside its bytes.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct About {
+    pub(super) id: AssetId,
+    pub(super) name: String,
+    pub(super) staged: bool,
+    pub(super) taken_at: Option<Timestamp>,
+    pub(super) idempotency_key: Option<String>,
+}
+
+impl About {
+    pub(super) fn check(&self) -> Result<()> {
+        if self.idempotency_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > 255) {
+            return Err(Error::invalid("invalid_idempotency_key", "an idempotency key has 1 to 255 bytes"));
+        }
+        Ok(())
+    }
 }
 
 impl std::fmt::Debug for Upload {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Upload").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Upload").field("about", &self.about).finish_non_exhaustive()
     }
 }
 
@@ -63,15 +81,14 @@ impl Upload {
     }
 
     fn new(name: &str, body: Body) -> Self {
-        Self {
-            body,
-            name: FileName::sanitise(name),
-            library: None,
+        let about = About {
             id: AssetId::new(),
+            name: FileName::sanitise(name).into_string(),
             staged: false,
             taken_at: None,
             idempotency_key: None,
-        }
+        };
+        Self { body, library: None, about }
     }
 
     /// Into this library, instead of the principal's own.
@@ -82,25 +99,25 @@ impl Upload {
 
     /// Under an id of the caller's choice.
     pub fn with_id(mut self, id: AssetId) -> Self {
-        self.id = id;
+        self.about.id = id;
         self
     }
 
     /// For a host's row that has yet to claim it with [`Media::attach`]; until then it expires.
     pub fn staged(mut self) -> Self {
-        self.staged = true;
+        self.about.staged = true;
         self
     }
 
     /// When it was taken, for media that does not say so itself.
     pub fn taken_at(mut self, at: Timestamp) -> Self {
-        self.taken_at = Some(at);
+        self.about.taken_at = Some(at);
         self
     }
 
     /// Makes a repeated request give the same asset: 1 to 255 bytes, unique per principal.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
-        self.idempotency_key = Some(key.into());
+        self.about.idempotency_key = Some(key.into());
         self
     }
 }
@@ -123,24 +140,14 @@ impl Media {
     /// # Errors
     /// As [`ingest`](Self::ingest).
     pub async fn ingest_once(&self, upload: Upload) -> Result<(Asset, bool)> {
-        let library = match upload.library {
-            Some(library) => library,
-            None => self.own_library().await?.id,
-        };
-        self.authorize(Action::Contribute, Resource::Library(library)).await?;
-        if upload.idempotency_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > 255) {
-            return Err(Error::invalid("invalid_idempotency_key", "an idempotency key has 1 to 255 bytes"));
-        }
-        let engine = self.engine();
-        let tenant = self.principal().tenant;
-        let blob = BlobId::new();
-        let store = engine.catalog().get_library(&Visibility::all(tenant), library).await?;
-        let store = store.ok_or_else(|| Error::not_found("library", library))?.store;
-        let key = BlobKey::original(tenant, blob);
-        let intent = Intent { id: IntentId::new(), tenant, store: store.clone(), key };
+        let Upload { body, library, about } = upload;
+        let library = self.library_for(library).await?;
+        about.check()?;
+        let (engine, blob) = (self.engine(), BlobId::new());
+        let intent = self.intent(library, blob).await?;
         engine.catalog().open_intent(&intent, engine.options().intent_ttl).await?;
         let stored = async {
-            let stored = engine.store_original(&intent, upload.body).await?;
+            let stored = engine.store_original(&intent, body).await?;
             // An upload may take hours.
             self.authorize(Action::Contribute, Resource::Library(library)).await?;
             Ok(stored)
@@ -152,22 +159,61 @@ impl Media {
                 return Err(error);
             }
         };
+        let committed = self.commit(about, library, blob, intent.clone(), stored).await;
+        // Unless it was refused, the command may have happened: then the intent is gone and the bytes are
+        // in use, so they are left to the sweeper, which knows.
+        if let Err(error) = &committed
+            && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict)
+        {
+            engine.abandon(&intent).await;
+        }
+        committed
+    }
+
+    /// The library that something goes into, if it may.
+    pub(super) async fn library_for(&self, named: Option<LibraryId>) -> Result<LibraryId> {
+        let library = match named {
+            Some(library) => library,
+            None => self.own_library().await?.id,
+        };
+        self.authorize(Action::Contribute, Resource::Library(library)).await?;
+        Ok(library)
+    }
+
+    /// Where the bytes of a blob go, in the store that the library names now.
+    pub(super) async fn intent(&self, library: LibraryId, blob: BlobId) -> Result<Intent> {
+        let tenant = self.principal().tenant;
+        let found = self.engine().catalog().get_library(&Visibility::all(tenant), library).await?;
+        let store = found.ok_or_else(|| Error::not_found("library", library))?.store;
+        Ok(Intent { id: IntentId::new(), tenant, store, key: BlobKey::original(tenant, blob) })
+    }
+
+    /// Makes an asset of bytes that are stored.
+    pub(super) async fn commit(
+        &self,
+        about: About,
+        library: LibraryId,
+        blob: BlobId,
+        intent: Intent,
+        stored: Stored,
+    ) -> Result<(Asset, bool)> {
+        let (engine, tenant) = (self.engine(), self.principal().tenant);
         let now = engine.now();
         let kind = stored.media_type.map(|media_type| media_type.kind);
         let data = serde_json::json!({
-            "asset_id": upload.id, "name": upload.name.as_str(), "kind": kind, "size": stored.size,
+            "asset_id": about.id, "name": &about.name, "kind": kind, "size": stored.size,
         });
         let asset = NewAsset {
             intent: intent.id,
-            id: upload.id,
+            id: about.id,
             tenant,
             library,
             owner: self.principal().subject.clone(),
-            name: upload.name.into_string(),
+            name: about.name,
             kind,
             blob: Blob {
                 id: blob,
-                store,
+                store: intent.store.clone(),
                 key: intent.key.clone(),
                 size: stored.size,
                 sha256: stored.sha256,
@@ -176,27 +222,16 @@ impl Media {
                     .map_or("application/octet-stream", |media_type| media_type.content_type)
                     .to_owned(),
             },
-            state: if upload.staged { AssetState::Staged } else { AssetState::Processing },
+            state: if about.staged { AssetState::Staged } else { AssetState::Processing },
             failure: None,
-            taken_at: upload.taken_at.unwrap_or(now),
-            expires_after: upload.staged.then_some(engine.options().staged_for),
-            idempotency_key: upload.idempotency_key,
+            taken_at: about.taken_at.unwrap_or(now),
+            expires_after: about.staged.then_some(engine.options().staged_for),
+            idempotency_key: about.idempotency_key,
             at: now,
-            jobs: vec![NewJob::new(tenant, JobKind::Understand, upload.id).priority(10)],
+            jobs: vec![NewJob::new(tenant, JobKind::Understand, about.id).priority(10)],
             events: vec![NewEvent::in_library(tenant, library, event_kinds::ASSET_CREATED, now, data)],
         };
-        let ingested = match self.catalog().commit_ingest(asset).await {
-            Ok(ingested) => ingested,
-            Err(error) => {
-                // Unless it was refused, the command may have happened: then the intent is gone and the
-                // bytes are in use, so they are left to the sweeper, which knows.
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict) {
-                    engine.abandon(&intent).await;
-                }
-                return Err(error);
-            }
-        };
-        let Ingested { mut asset, created, redundant } = ingested;
+        let Ingested { mut asset, created, redundant } = self.catalog().commit_ingest(asset).await?;
         if redundant {
             let spare = engine.keep_whole(&mut asset.blob, intent).await?;
             engine.abandon(&spare).await;
@@ -228,7 +263,8 @@ impl Media {
     }
 }
 
-struct Stored {
+/// What was learned of bytes that are stored.
+pub(super) struct Stored {
     size: u64,
     sha256: Sha256,
     media_type: Option<MediaType>,
@@ -243,18 +279,21 @@ struct Seen {
 }
 
 impl Engine {
-    async fn store_original(&self, intent: &Intent, body: Body) -> Result<Stored> {
-        let body = match body {
-            Body::File(path) => file_stream(path).await?,
-            Body::Stream(body) => body,
-        };
+    /// Stores a body, or reads what is there, and learns what it is.
+    pub(super) async fn store_original(&self, intent: &Intent, body: Body) -> Result<Stored> {
+        let blobs = self.store(&intent.store)?.blobs();
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let watched = self.watch(intent.id, body, Arc::clone(&seen));
-        let written = self.store(&intent.store)?.blobs().put(&intent.key, watched).await?;
+        let watched = |body| self.watch(intent.id, body, Arc::clone(&seen));
+        let written = match body {
+            Body::File(path) => blobs.put(&intent.key, watched(file_stream(path).await?)).await?,
+            Body::Stream(body) => blobs.put(&intent.key, watched(body)).await?,
+            Body::There => {
+                let bytes = watched(blobs.get(&intent.key, None).await?);
+                bytes.try_fold(0, |size, chunk| async move { Ok(size + chunk.len() as u64) }).await?
+            }
+        };
         let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
-        if seen.size == 0 {
-            return Err(Error::invalid("empty_upload", "the upload has no bytes"));
-        }
+        self.check_size(seen.size)?;
         if written != seen.size {
             return Err(Error::internal("the blob store wrote another number of bytes than it was given")
                 .with("given", seen.size)
@@ -262,6 +301,19 @@ impl Engine {
         }
         let media_type = self.processor().sniff(&seen.head);
         Ok(Stored { size: seen.size, sha256: Sha256(seen.hasher.finalize().into()), media_type })
+    }
+
+    /// Whether an upload may have so many bytes.
+    pub(super) fn check_size(&self, size: u64) -> Result<()> {
+        let limit = self.options().max_upload_bytes;
+        if size == 0 {
+            return Err(Error::invalid("empty_upload", "the upload has no bytes"));
+        }
+        if size > limit {
+            let message = format!("an upload has at most {limit} bytes");
+            return Err(Error::new(ErrorKind::TooLarge, "upload_too_large", message));
+        }
+        Ok(())
     }
 
     /// Hashes and counts bytes on their way, stops at the limit, and keeps the intent alive.
@@ -278,13 +330,8 @@ impl Engine {
                 }
                 let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
                 seen.size += chunk.len() as u64;
-                let limit = engine.options().max_upload_bytes;
-                if seen.size > limit {
-                    return Err(Error::new(
-                        ErrorKind::TooLarge,
-                        "upload_too_large",
-                        format!("an upload has at most {limit} bytes"),
-                    ));
+                if !chunk.is_empty() {
+                    engine.check_size(seen.size)?;
                 }
                 let room = HEAD.saturating_sub(seen.head.len()).min(chunk.len());
                 seen.head.extend_from_slice(&chunk[..room]);
@@ -366,7 +413,6 @@ async fn file_stream(path: PathBuf) -> Result<ByteStream> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures::TryStreamExt;
 
     #[tokio::test]
     async fn bytes_in_memory_come_in_chunks() {

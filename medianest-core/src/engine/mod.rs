@@ -9,6 +9,7 @@ mod actions;
 mod attempt;
 mod builder;
 mod delivery;
+mod direct;
 mod events;
 mod gather;
 mod held;
@@ -32,6 +33,7 @@ pub use builder::{EngineBuilder, IntoShared};
 #[cfg(feature = "http")]
 pub(crate) use delivery::REDIRECT_FOR;
 pub use delivery::{Content, ContentBody, Delivery};
+pub use direct::{DirectUpload, NewDirectUpload};
 pub use events::{Consumer, EngineEvents, EventFeed};
 pub use gather::gather;
 pub use housekeeping::{Housekeeping, Reclaimed};

@@ -112,6 +112,23 @@ impl UrlKeys {
         }
         Ok(claims)
     }
+
+    /// A text that nobody else can have made, for one purpose: `key.text.signature`. It can be read.
+    pub(super) fn seal(&self, purpose: &str, text: &[u8]) -> String {
+        let (key, text) = (&self.0[0], BASE64.encode(text));
+        let signature = BASE64.encode(key.sign(&format!("{purpose}\n{}\n{text}", key.id)));
+        format!("{}.{text}.{signature}", key.id)
+    }
+
+    /// The text that was sealed for this purpose, if it was.
+    pub(super) fn unseal(&self, purpose: &str, sealed: &str) -> Option<Vec<u8>> {
+        let mut pieces = sealed.split('.');
+        let (id, text, signature) = (pieces.next()?, pieces.next()?, pieces.next()?);
+        let key = self.0.iter().find(|key| key.id == id)?;
+        let signature = BASE64.decode(signature).ok()?;
+        let ours = pieces.next().is_none() && key.verify(&format!("{purpose}\n{id}\n{text}"), &signature);
+        if ours { BASE64.decode(text).ok() } else { None }
+    }
 }
 
 /// What a signature gives access to.
@@ -371,6 +388,21 @@ mod tests {
                 let other = keys().verify(&segment, AssetId::new(), Timestamp::from_secs(0)).unwrap_err();
                 assert_eq!(other.code(), "invalid_signature");
             }
+        }
+    }
+
+    #[test]
+    fn a_sealed_text_is_ours_and_for_its_purpose() {
+        let sealed = keys().seal("one", b"a text");
+        assert_eq!(keys().unseal("one", &sealed).unwrap(), b"a text");
+        assert_eq!(keys().unseal("other", &sealed), None);
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone().into_bytes();
+            changed[at] = if changed[at] == b'x' { b'y' } else { b'x' };
+            assert_eq!(keys().unseal("one", &String::from_utf8(changed).unwrap()), None, "at {at}");
+        }
+        for text in ["", ".", "..", "...", &format!("{sealed}.x"), "é.x.y"] {
+            assert_eq!(keys().unseal("one", text), None);
         }
     }
 

@@ -7,6 +7,7 @@ mod auth;
 mod bytes;
 mod content;
 mod described;
+mod direct;
 mod events;
 mod headers;
 mod jobs;
@@ -60,7 +61,7 @@ comes twice. A field that may be absent may also be null, which means the same. 
 pub(crate) type Api = (
     (auth::AuthApi, sessions::SessionsApi, me::MeApi, users::UsersApi),
     (libraries::LibrariesApi, members::MembersApi, recipes::RecipesApi, stores::StoresApi),
-    (assets::AssetsApi, upload::UploadApi, content::ContentApi, search::SearchApi),
+    (assets::AssetsApi, upload::UploadApi, direct::DirectApi, content::ContentApi, search::SearchApi),
     (jobs::JobsApi, events::EventsApi),
 );
 
@@ -82,6 +83,7 @@ pub(crate) fn service(state: &State) -> impl Endpoint<Output = Response> + use<>
         (
             assets::AssetsApi(state.clone()),
             upload::UploadApi(state.clone()),
+            direct::DirectApi(state.clone()),
             content::ContentApi::new(state),
             search::SearchApi(state.clone()),
         ),

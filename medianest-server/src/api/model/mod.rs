@@ -2,6 +2,7 @@
 
 mod asset;
 mod demanded;
+mod direct;
 mod facts;
 mod library;
 mod people;
@@ -12,6 +13,7 @@ mod work;
 
 pub(crate) use asset::*;
 pub(crate) use demanded::*;
+pub(crate) use direct::*;
 pub(crate) use facts::*;
 pub(crate) use library::*;
 pub(crate) use people::*;

@@ -50,9 +50,13 @@ impl OpenApi for Described {
 
     fn register(registry: &mut Registry) {
         Api::register(registry);
-        for name in bodies() {
-            if let Some(schema) = registry.schemas.get_mut(&name) {
+        let mut names: Vec<String> = bodies().collect();
+        while let Some(name) = names.pop() {
+            if let Some(schema) =
+                registry.schemas.get_mut(&name).filter(|schema| schema.additional_properties.is_none())
+            {
                 describe_body(schema);
+                names.extend(listed_in(schema));
             }
         }
     }
@@ -70,6 +74,17 @@ fn bodies() -> impl Iterator<Item = String> {
             MetaSchemaRef::Inline(_) => None,
         },
     )
+}
+
+/// The names of the schemas that lists in a body are of.
+fn listed_in(schema: &MetaSchema) -> impl Iterator<Item = String> {
+    schema.properties.iter().filter_map(|(_, field)| match field {
+        MetaSchemaRef::Inline(field) => match field.items.as_deref()? {
+            MetaSchemaRef::Reference(name) => Some(name.clone()),
+            MetaSchemaRef::Inline(_) => None,
+        },
+        MetaSchemaRef::Reference(_) => None,
+    })
 }
 
 /// Says what poem-openapi does with a body and does not say: other fields are refused

@@ -262,6 +262,7 @@ impl BlobKey {
     }
 
     /// Whether it is the folder of a rendition, and not the key of bytes.
+    #[cfg(feature = "engine")]
     pub(crate) fn is_folder(&self) -> bool {
         self.0.starts_with("r/") && self.0.split('/').count() == 4
     }

@@ -60,6 +60,37 @@ async fn what_one_process_does_counts_for_all() {
     assert!(!again.is_in().await);
 }
 
+/// Two processes at one address: whichever is left goes on.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn processes_share_an_address() {
+    use std::io::{BufRead, BufReader};
+
+    let database = database();
+    let shared = tempfile::tempdir().unwrap();
+    let url = format!("url = {:?}\n[http]\nreuse_port = true", database.url());
+    let one = Server::start_in(directory(&url, shared.path()));
+    let address = one.url.strip_prefix("http://").unwrap().to_owned();
+    let serve = |database: &str| {
+        let home = directory(database, shared.path());
+        let mut command = medianest(home.path());
+        command.args(["serve", "--listen", &address]).stdout(Stdio::piped());
+        (command, home)
+    };
+    let (mut command, _home) = serve(&format!("url = {:?}", database.url()));
+    assert!(!command.status().unwrap().success(), "only who is told to shares its address");
+
+    let (mut command, _home) = serve(&url);
+    let mut two = command.spawn().unwrap();
+    let mut lines = BufReader::new(two.stdout.take().unwrap()).lines();
+    lines.find(|line| line.as_ref().unwrap().starts_with("MediaNest is ready")).unwrap().unwrap();
+    let health = format!("{}/health/live", one.url);
+    drop(one.kill());
+    assert_eq!(reqwest::get(health).await.unwrap().status(), 200);
+    two.kill().unwrap();
+    two.wait().unwrap();
+}
+
 /// Lists and searches come from a replica, which may lag: but never before what the caller wrote, through
 /// whichever server.
 #[tokio::test]

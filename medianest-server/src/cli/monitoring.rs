@@ -25,7 +25,7 @@ impl Monitoring {
     /// `cannot_listen`.
     pub(super) async fn start(config: &Config, state: State) -> Result<Option<Self>> {
         let Some(address) = config.monitoring.listen else { return Ok(None) };
-        let listener = bind("monitoring.listen", address).await?;
+        let listener = bind("monitoring.listen", address, false)?;
         output::notice(format_args!("Monitoring:     http://{}", listener.local_addr().unwrap_or(address)));
         let stop = CancellationToken::new();
         let limits = Http { max_connections: CONNECTIONS, ..config.http.clone() };

@@ -34,7 +34,7 @@ pub(super) async fn run(config: Config) -> Result<()> {
     }
 
     let stop = Stop::on_signal(config.http.drain())?;
-    let listener = bind("listen", config.listen).await?;
+    let listener = bind("listen", config.listen, config.http.reuse_port)?;
     let address = listener.local_addr().unwrap_or(config.listen);
     let mut state = nest.state(&config).draining(stop.draining.clone()).shutdown(stop.closed.clone());
     state.health = look_at_dirs(state.health, &config);

@@ -18,6 +18,7 @@ impl Config {
         self.check_stores()?;
         self.check_numbers()?;
         self.check_workers()?;
+        self.check_reuse_port()?;
         self.log.filter()?;
         Ok(())
     }
@@ -140,6 +141,17 @@ impl Config {
             return wrong("accounts.token_minutes", "must be at most 1440, which is a day");
         }
         Ok(())
+    }
+
+    fn check_reuse_port(&self) -> Result<()> {
+        let shared = self.database.url.is_some() || self.database.url_file.is_some();
+        match self.http.reuse_port {
+            true if !shared => wrong("http.reuse_port", "needs database.url: on SQLite there is one process"),
+            true if !cfg!(target_os = "linux") => {
+                wrong("http.reuse_port", "works on Linux only; put a proxy before the processes")
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A database in the data directory is for one process: what that leaves undone nobody does.

@@ -156,6 +156,9 @@ pub struct Http {
     /// Whether `/metrics` answers whoever connects from this machine. Behind a proxy on the same machine
     /// that may be everybody.
     pub local_metrics: bool,
+    /// Whether other processes of the same user may listen at the same address; Linux then spreads new
+    /// connections over all of them.
+    pub reuse_port: bool,
 }
 
 /// Where those look who run the program.
@@ -263,6 +266,7 @@ impl Default for Http {
             drain_seconds: 0,
             grace_seconds: 10,
             local_metrics: false,
+            reuse_port: false,
         }
     }
 }

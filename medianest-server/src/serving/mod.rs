@@ -18,7 +18,7 @@ use poem::{
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -35,12 +35,26 @@ const LAST_CONNECTIONS: usize = 1024;
 #[cfg(unix)]
 const LOCAL_CONNECTIONS: usize = 64;
 
-/// A listener at the address of this key of the configuration.
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// A listener at the address of this key of the configuration; with `shared`, on Linux, beside other processes
+/// at the same address.
 ///
 /// # Errors
 /// `cannot_listen`.
-pub(crate) async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|source| {
+pub(crate) fn bind(key: &'static str, address: SocketAddr, shared: bool) -> Result<TcpListener> {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // After a restart, connections of before may still be ending.
+        #[cfg(unix)]
+        socket.set_reuseaddr(true)?;
+        #[cfg(target_os = "linux")]
+        socket.set_reuseport(shared)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|source| {
         Error::invalid("cannot_listen", "cannot listen there; choose another address")
             .with("key", key)
             .with("address", address)

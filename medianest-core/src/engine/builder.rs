@@ -1,5 +1,6 @@
 use super::{
-    Delivery, Engine, EngineOptions, Inner, MembershipAuthorizer, Store, UrlKey, UrlKeys, stores::Stores,
+    Delivery, Engine, EngineOptions, Inner, MembershipAuthorizer, Store, UrlKey, UrlKeys, endings::Endings,
+    stores::Stores,
 };
 use crate::{
     Authorizer, BlobStore, CatalogDispatcher, Clock, Dispatcher, Error, EventBus, MediaProcessor, MemoryBus,
@@ -162,6 +163,7 @@ impl EngineBuilder {
             urls: UrlKeys::new(self.url_keys),
             recipe,
             options: self.options,
+            endings: Endings::default(),
         })))
     }
 }

@@ -10,6 +10,7 @@ mod attempt;
 mod builder;
 mod delivery;
 mod direct;
+mod endings;
 mod events;
 mod gather;
 mod held;
@@ -67,6 +68,7 @@ struct Inner {
     urls: UrlKeys,
     recipe: Recipe,
     options: EngineOptions,
+    endings: endings::Endings,
 }
 
 impl Engine {

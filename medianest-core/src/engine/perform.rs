@@ -6,8 +6,8 @@ use super::{
     source::BlobSource,
 };
 use crate::{
-    Asset, AssetState, Blob, Error, ErrorKind, Facts, Failure, Job, JobKind, NewEvent, RenderTask, Result,
-    Topic,
+    Asset, AssetState, Blob, Error, ErrorKind, Facts, Failure, Fence, Job, JobKind, NewEvent, RenderTask,
+    Result, Topic,
     catalog::{Declared, Understood},
     event_kinds,
 };
@@ -21,7 +21,7 @@ impl Engine {
         }
         let Some(asset) = self.asset_of(job).await? else {
             // Deleted meanwhile, or a job that only exercises the queue.
-            return self.catalog().complete(&job.fence()).await;
+            return self.complete(job.fence()).await;
         };
         match job.kind {
             JobKind::Understand => self.understand(job, &asset).await,
@@ -114,7 +114,7 @@ impl Engine {
         let fence = job.fence();
         let open = self.catalog().open_renditions(&fence, &job.payload.renditions).await?;
         let (Some(facts), false) = (asset.facts.clone(), open.is_empty()) else {
-            return self.catalog().complete(&fence).await;
+            return self.complete(fence).await;
         };
         let stores = open.iter().map(|(rendition, _)| Ok(self.store(&rendition.store)?.clone()));
         let stores = stores.collect::<Result<Vec<_>>>()?;
@@ -155,7 +155,11 @@ impl Engine {
                 sink.end(task, Err(failure.clone())).await?;
             }
         }
-        self.catalog().complete(&fence).await
+        self.complete(fence).await
+    }
+
+    async fn complete(&self, fence: Fence) -> Result<()> {
+        self.0.endings.complete(&**self.catalog(), fence).await
     }
 
     fn source(&self, asset: &Asset) -> Result<BlobSource> {

@@ -143,6 +143,10 @@ impl Worker {
         busy: &mut BTreeMap<JobKind, usize>,
         hand_back: &CancellationToken,
     ) -> bool {
+        // All that have ended first: what there is room for is claimed by one command.
+        while let Some(ended) = running.try_join_next() {
+            Self::ended(busy, ended);
+        }
         let mut any = false;
         for (kind, most) in &self.concurrency {
             let room = most.saturating_sub(busy.get(kind).copied().unwrap_or(0));
@@ -173,9 +177,6 @@ impl Worker {
                     return false;
                 }
             }
-        }
-        while let Some(ended) = running.try_join_next() {
-            Self::ended(busy, ended);
         }
         any
     }

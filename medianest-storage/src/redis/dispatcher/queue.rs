@@ -8,7 +8,7 @@ pub(super) const BATCH: u32 = 1_000;
 const FEW: u32 = BATCH / 4;
 /// What was read so long ago is read again: something more urgent may have come, or its time.
 const FRESH: Duration = Duration::from_secs(2);
-/// For so long after somebody began to read the catalog nobody else begins.
+/// For so long after somebody began to read the catalog nobody else begins, unless there was more to read.
 pub(super) const TURN: Duration = Duration::from_millis(50);
 
 /// The ids in Redis: for each kind a sorted set, the most urgent first, and what is known of it.
@@ -48,10 +48,12 @@ impl Queue {
                  end \
                  return tonumber(redis.call('GET', KEYS[2]) or 0)",
             ),
-            // KEYS: ids, what was read. ARGV: whether that was all or some, for how many milliseconds that
-            // is told, at most so many, then score and id of each.
+            // KEYS: ids, what was read, turn. ARGV: whether that was all or some, for how many milliseconds
+            // that is told, at most so many, then score and id of each. Where there is more, whoever wants it
+            // need not wait for the end of this turn.
             fill: Script::new(
                 "redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2]) \
+                 if ARGV[1] == 'some' then redis.call('DEL', KEYS[3]) end \
                  if #ARGV == 3 then return 0 end \
                  local new = redis.call('ZADD', KEYS[1], unpack(ARGV, 4)) \
                  redis.call('ZREMRANGEBYRANK', KEYS[1], ARGV[3], -1) \
@@ -85,14 +87,14 @@ impl Queue {
 
     /// Adds what was read; returns how many of them were not there.
     pub(super) async fn fill(&self, kind: JobKind, jobs: &[Runnable]) -> Result<u64> {
-        let (ids, read) = (self.key(kind, "ready"), self.key(kind, "read"));
+        let [ids, read, turn] = ["ready", "read", "turn"].map(|name| self.key(kind, name));
         let how_many = if jobs.len() < BATCH as usize { "all" } else { "some" };
         let mut arguments = vec![how_many.to_owned(), FRESH.as_millis().to_string(), BATCH.to_string()];
         for job in jobs {
             arguments.extend([score(job).to_string(), job.id.to_string()]);
         }
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-        self.fill.run(&self.redis, &[&ids, &read], &arguments).await
+        self.fill.run(&self.redis, &[&ids, &read, &turn], &arguments).await
     }
 }
 

@@ -16,8 +16,9 @@ use uuid::Uuid;
 
 const NEWEST: u8 = b's';
 
-/// Through so many of the newest rows one walks before the index is asked for all matches.
-const RECENT: i64 = 4_000;
+/// Among so many of the newest rows one looks before the index is asked for all matches: walking through them
+/// for nothing, when words are frequent but not together, takes some fifty milliseconds.
+const RECENT: i64 = 1 << 17;
 
 /// Suggestions are counted over at most so many of the newest assets that have such a word.
 const SAMPLE: i64 = 500;
@@ -114,14 +115,14 @@ impl<'a> Matches<'a> {
             return self.walk(conn, before, limit, Reach::All).await;
         }
         // The index of PostgreSQL has no order: it gives all matches. But what is frequent enough for
-        // that to take long is found among the newest rows, which are walked through one by one.
+        // that to take long is found among the newest rows, which can be walked through one by one.
         let before = match before {
             Some(before) => before,
             None => after_newest(conn).await?,
         };
         let mut numbers = self.walk(conn, Some(before), limit, Reach::Recent(before - RECENT)).await?;
         let missing = limit - numbers.len() as i64;
-        if missing > 0 {
+        if missing > 0 && before > RECENT {
             let before = numbers.last().copied().unwrap_or(before);
             numbers.extend(self.walk(conn, Some(before), missing, Reach::All).await?);
         }

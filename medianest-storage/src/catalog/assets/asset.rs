@@ -12,6 +12,15 @@ pub(super) fn read(row: &Row) -> Result<Asset> {
     read_columns(&mut row.columns())
 }
 
+/// Assets are large: collected from results they would be copied several times.
+pub(super) fn read_all(rows: &[Row]) -> Result<Vec<Asset>> {
+    let mut assets = Vec::with_capacity(rows.len());
+    for row in rows {
+        assets.push(read(row)?);
+    }
+    Ok(assets)
+}
+
 pub(in super::super) fn read_columns(columns: &mut Columns<'_>) -> Result<Asset> {
     Ok(Asset {
         id: columns.get()?,

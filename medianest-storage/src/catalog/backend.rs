@@ -33,6 +33,13 @@ pub(crate) trait Backend: std::fmt::Debug + Send + Sync + 'static {
         A: Send + Sync + 'static,
         T: Send + 'static;
 
+    /// As [`write`](Self::write), for a command that is one statement, which is whole by itself, and that may
+    /// happen twice when nobody knows whether it happened.
+    async fn write_alone<A, T>(&self, args: A, command: Command<A, T>) -> Result<T>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static;
+
     /// As [`write`](Self::write), for a command that changes what anybody in the tenant may see.
     async fn write_rights<A, T>(&self, tenant: TenantId, args: A, command: Command<A, T>) -> Result<T>
     where
@@ -79,6 +86,14 @@ impl<B: Backend> SqlCatalog<B> {
         T: Send + 'static,
     {
         self.backend.write(args, command).await
+    }
+
+    pub(crate) async fn write_alone<A, T>(&self, args: A, command: Command<A, T>) -> Result<T>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.backend.write_alone(args, command).await
     }
 
     pub(crate) async fn write_rights<A, T>(

@@ -135,6 +135,14 @@ impl Backend for Sqlite {
         self.writer.run(args, command).await
     }
 
+    async fn write_alone<A, T>(&self, args: A, command: Command<A, T>) -> Result<T>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.write(args, command).await
+    }
+
     async fn write_rights<A, T>(&self, _: TenantId, args: A, command: Command<A, T>) -> Result<T>
     where
         A: Send + Sync + 'static,

@@ -28,7 +28,7 @@ impl<B: Backend> JobCatalog for SqlCatalog<B> {
     }
 
     async fn claim(&self, claim: &Claim) -> Result<Vec<Job>> {
-        self.write(claim.clone(), |c, claim| claim::claim(c, claim).boxed()).await
+        self.write_alone(claim.clone(), |c, claim| claim::claim(c, claim).boxed()).await
     }
 
     async fn runnable(&self, kind: JobKind, limit: u32) -> Result<Vec<Runnable>> {
@@ -36,7 +36,7 @@ impl<B: Backend> JobCatalog for SqlCatalog<B> {
     }
 
     async fn heartbeat(&self, fence: &Fence, progress: f32, lease: Duration) -> Result<bool> {
-        self.write((*fence, progress, lease), |c, (fence, progress, lease)| {
+        self.write_alone((*fence, progress, lease), |c, (fence, progress, lease)| {
             fence::heartbeat(c, fence, *progress, *lease).boxed()
         })
         .await

@@ -237,8 +237,7 @@ impl BlobKey {
     /// `invalid_blob_key` when a rule of the type is broken.
     pub fn new(key: impl Into<String>) -> Result<Self> {
         let key = key.into();
-        let allowed =
-            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_./".contains(&byte);
+        let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/');
         let fine = (1..=512).contains(&key.len())
             && key.bytes().all(allowed)
             && key.split('/').all(|segment| !matches!(segment, "" | "." | ".."));

@@ -30,8 +30,10 @@ impl<T: Type + Serialize> Payload for Written<T> {
 
 impl<T: Serialize + Send> IntoResponse for Written<T> {
     fn into_response(self) -> Response {
-        match serde_json::to_vec(&self.0) {
-            Ok(json) => {
+        // An asset fits into it, and a page of them does not grow often.
+        let mut json = Vec::with_capacity(4096);
+        match serde_json::to_writer(&mut json, &self.0) {
+            Ok(()) => {
                 Response::builder().header(header::CONTENT_TYPE, "application/json; charset=utf-8").body(json)
             }
             Err(error) => {

@@ -8,12 +8,13 @@ use uuid::Uuid;
 
 macro_rules! read_native {
     ($row:expr, $index:expr, $type:ty) => {
+        // What the statement says is what is there: SQLite knows no types of expressions, and for PostgreSQL
+        // to compare them for each value of each row takes as long as to read it.
         match $row {
-            // SQLite knows no types of expressions: what the statement says is what is there.
             #[cfg(feature = "sqlite")]
             Row::Sqlite(row) => row.try_get_unchecked::<Option<$type>, _>($index),
             #[cfg(feature = "postgres")]
-            Row::Postgres(row) => row.try_get::<Option<$type>, _>($index),
+            Row::Postgres(row) => row.try_get_unchecked::<Option<$type>, _>($index),
         }
         .map_err(super::error::from_sqlx)
     };

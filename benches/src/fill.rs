@@ -2,7 +2,7 @@ use crate::Words;
 use futures::{StreamExt, TryStreamExt, stream};
 use medianest_core::{
     AssetId, AssetState, Blob, BlobId, BlobKey, Facts, IntentId, Job, JobKind, LibraryId, MediaKind,
-    NewEvent, NewJob, Principal, Result, Sha256, StoreName, TenantId, Timestamp,
+    NewEvent, NewJob, Principal, Recipe, Result, Sha256, StoreName, TenantId, Timestamp,
     catalog::{Catalog, Claim, Declared, Intent, NewAsset, NewLibrary, SettledEvents, Understood},
     event_kinds,
 };
@@ -14,8 +14,10 @@ const AT_ONCE: usize = 64;
 const BEGIN: i64 = 1_577_836_800;
 
 /// What was filled in.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Filled {
+    /// What they are in.
+    pub library: LibraryId,
     /// All assets.
     pub ids: Vec<AssetId>,
     /// Single words to search for.
@@ -39,14 +41,14 @@ pub async fn fill(catalog: &Arc<dyn Catalog>, owner: &Principal, assets: usize) 
         tenant,
         name: String::from("Bench"),
         owner: owner.subject.clone(),
-        recipe: medianest_core::Recipe::empty(),
+        recipe: Recipe::standard(),
         store: StoreName::DEFAULT,
         at,
         event: event(event_kinds::LIBRARY_CREATED),
     };
     catalog.create_library(new).await?;
     let mut words = Words::new();
-    let mut filled = Filled::default();
+    let mut filled = Filled { library, ids: Vec::new(), single: Vec::new(), pair: Vec::new() };
     let step = (5 * 365 * 86_400) / assets.max(1);
     let mut rows = Vec::with_capacity(assets);
     for index in 1..=assets {

@@ -82,6 +82,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut target: serde_json::Value = serde_json::from_str(include_str!("../../targets/medianest.json"))?;
     let ids: Vec<_> = filled.ids.iter().step_by((filled.ids.len() / 10_000).max(1)).collect();
     target["ids"] = serde_json::json!({ "list": ids });
+    target["paths"]["upload"] = serde_json::json!(format!("/api/v1/assets?library_id={}", filled.library));
     target["terms"] = serde_json::json!(arguments.out.join("terms"));
     target["dir"] = serde_json::json!(std::env::current_dir()?);
     target["env"]["MEDIANEST_DATA_DIR"] = serde_json::json!(arguments.out.join("data"));

@@ -43,6 +43,7 @@ const BACKLOG: u32 = 1024;
 ///
 /// # Errors
 /// `cannot_listen`.
+#[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "the configuration refuses it there"))]
 pub(crate) fn bind(key: &'static str, address: SocketAddr, shared: bool) -> Result<TcpListener> {
     let listen = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };

@@ -18,6 +18,8 @@ start_server() {
   port="$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
   url="http://127.0.0.1:$port"
   printf 'correct-horse-battery-staple' >"$work/password"
+  # One user on one machine is no crowd.
+  export MEDIANEST_RATES__USER_PER_SECOND=0 MEDIANEST_RATES__ADDRESS_PER_SECOND=0
   XDG_DATA_HOME="$work/data" MEDIANEST_LOG__FILTER=warn MEDIANEST_ACCOUNTS__FIRST_ADMIN_PASSWORD_FILE="$work/password" \
     "$BENCH_SERVER" serve --listen "127.0.0.1:$port" >"$work/server.log" 2>&1 &
   server=$!

@@ -25,6 +25,8 @@ pub enum ErrorKind {
     PreconditionFailed,
     /// It was there once and will not come back (an expired cursor, a used link).
     Gone,
+    /// It happens too often; once [`Retry::After`] has passed it may happen again.
+    RateLimited,
     /// More bytes than the limit allows.
     TooLarge,
     /// The media cannot be processed: unknown type, unsupported codec, damaged, over a limit.

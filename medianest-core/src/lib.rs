@@ -20,6 +20,7 @@ pub mod auth;
 mod authorizer;
 mod blob_store;
 mod bus;
+mod cache;
 pub mod catalog;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -53,6 +54,7 @@ pub use authorizer::Authorizer;
 pub use blob_store::{BlobMeta, BlobStore, BlobStoreExt, ByteStream, MemoryBlobs, blob_not_found};
 pub use bus::{EventBus, MemoryBus, Topic};
 pub use bytes;
+pub use cache::{Cache, LARGEST_CACHED, MemoryCache};
 pub use dispatcher::{CatalogDispatcher, Dispatcher};
 #[cfg(feature = "engine")]
 pub use engine::{Engine, EngineOptions, Media, Upload};

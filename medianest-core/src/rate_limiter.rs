@@ -4,6 +4,7 @@ use crate::recent::Recent;
 use async_trait::async_trait;
 use std::{
     fmt,
+    hash::{BuildHasher, Hash, RandomState},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -44,22 +45,47 @@ pub trait RateLimiter: fmt::Debug + Send + Sync + 'static {
 /// Counts within one process.
 pub struct MemoryLimits {
     began: Instant,
-    /// When each key has all that it may do again, since we began.
-    full_at: Mutex<Recent<String, Duration>>,
+    hashing: RandomState,
+    /// When each key has all that it may do again, since we began. Keys are remembered by a hash that nobody
+    /// can guess: what somebody calls himself takes no memory.
+    full_at: Mutex<Recent<u64, Duration>>,
 }
 
 impl MemoryLimits {
     /// Remembers at least the last `capacity` keys.
     pub fn new(capacity: usize) -> Self {
-        Self { began: Instant::now(), full_at: Mutex::new(Recent::new(capacity)) }
+        let full_at = Mutex::new(Recent::new(capacity));
+        Self { began: Instant::now(), hashing: RandomState::new(), full_at }
     }
 
-    fn change<T>(&self, key: &str, change: impl FnOnce(Duration, Duration) -> (Duration, T)) -> T {
+    /// As [`take`](RateLimiter::take), at once, for any key: what is counted with each request must cost
+    /// next to nothing.
+    pub fn count(&self, key: &(impl Hash + ?Sized), rate: Rate) -> Allowance {
+        self.change(key, |now, full_at| {
+            let after = full_at.saturating_add(rate.every);
+            let most = now.saturating_add(rate.every.saturating_mul(rate.burst));
+            if after > most {
+                return (full_at, Allowance { allowed: false, remaining: 0, retry_after: after - most });
+            }
+            let left = (most - after).as_nanos() / rate.every.as_nanos().max(1);
+            let remaining = u32::try_from(left).unwrap_or(u32::MAX);
+            let again = after.saturating_add(rate.every).saturating_sub(most);
+            let retry_after = if remaining > 0 { Duration::ZERO } else { again };
+            (after, Allowance { allowed: true, remaining, retry_after })
+        })
+    }
+
+    fn change<T>(
+        &self,
+        key: &(impl Hash + ?Sized),
+        change: impl FnOnce(Duration, Duration) -> (Duration, T),
+    ) -> T {
+        let key = self.hashing.hash_one(key);
         let mut known = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.began.elapsed();
-        let full_at = known.get(&key.to_owned()).map_or(now, |at| at.max(now));
+        let full_at = known.get(&key).map_or(now, |at| at.max(now));
         let (full_at, answer) = change(now, full_at);
-        known.insert(key.to_owned(), full_at);
+        known.insert(key, full_at);
         answer
     }
 }
@@ -73,18 +99,7 @@ impl fmt::Debug for MemoryLimits {
 #[async_trait]
 impl RateLimiter for MemoryLimits {
     async fn take(&self, key: &str, rate: Rate) -> Allowance {
-        self.change(key, |now, full_at| {
-            let after = full_at.saturating_add(rate.every);
-            let most = now.saturating_add(rate.every.saturating_mul(rate.burst));
-            if after > most {
-                return (full_at, Allowance { allowed: false, remaining: 0, retry_after: after - most });
-            }
-            let left = (most - after).as_nanos() / rate.every.as_nanos().max(1);
-            let remaining = u32::try_from(left).unwrap_or(u32::MAX);
-            let again = after.saturating_add(rate.every).saturating_sub(most);
-            let retry_after = if remaining > 0 { Duration::ZERO } else { again };
-            (after, Allowance { allowed: true, remaining, retry_after })
-        })
+        self.count(key, rate)
     }
 
     async fn give_back(&self, key: &str, rate: Rate) {

@@ -1,6 +1,6 @@
 //! Who calls: from a bearer token, a session cookie, or what a host's middleware says.
 
-use crate::{State, csrf, problem::Failure};
+use crate::{State, csrf, problem::Failure, rates::Client};
 use async_trait::async_trait;
 use medianest_core::{
     Error, ErrorKind, Principal, Result, SessionId,
@@ -70,7 +70,7 @@ impl Caller {
     ///
     /// # Errors
     /// `not_signed_in`, `invalid_token`, … (Unauthenticated); `cross_site` (Forbidden) for a request
-    /// with a cookie that another site may have caused.
+    /// with a cookie that another site may have caused; `too_many_requests`.
     pub(crate) async fn of(request: &Request) -> Result<Self> {
         let state = request
             .data::<State>()
@@ -78,6 +78,8 @@ impl Caller {
         let proof = proof(request, state)?;
         let authenticator = Arc::clone(&state.authenticator);
         let identity = identify(&proof, &*authenticator).await?;
+        let client = request.data::<Client>().copied().unwrap_or_default();
+        state.counters.user(&state.settings.rates, client, &identity.principal)?;
         Ok(Self { proof, authenticator, identity })
     }
 

@@ -18,8 +18,8 @@ use medianest_core::{
     engine::UrlKey,
 };
 use medianest_storage::{
-    PostgresBus, PostgresCatalog, PostgresOptions, Redis, RedisBus, RedisDispatcher, RedisSessions,
-    SqliteCatalog,
+    PostgresBus, PostgresCatalog, PostgresOptions, Redis, RedisBus, RedisCache, RedisDispatcher, RedisLimits,
+    RedisSessions, SqliteCatalog,
 };
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -47,14 +47,24 @@ pub(crate) enum Migrate {
     No,
 }
 
+/// What the process is going to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It serves, or works: a Redis that it shares has to be fit to hand out jobs.
+    Stays,
+    /// One command, which works on no job.
+    Command,
+}
+
 /// Puts everything together as configured.
 ///
 /// # Errors
-/// `data_dir_in_use` when another process owns the data directory; `schema_outdated`; `Unavailable`.
-pub(crate) async fn compose(config: &Config, migrate: Migrate) -> Result<Nest> {
+/// `data_dir_in_use` when another process owns the data directory; `schema_outdated`; `Unavailable`;
+/// `redis_evicts`, `redis_too_old` for one that stays.
+pub(crate) async fn compose(config: &Config, migrate: Migrate, role: Role) -> Result<Nest> {
     data_dir::create(&config.data_dir)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let rows = rows(config, migrate, &clock).await?;
+    let rows = rows(config, migrate, role, &clock).await?;
     let keys = KeySet::open(&config.keys_dir())?;
     let url_key = UrlKey::new("k1", data_dir::secret(&config.keys_dir().join("url.key"))?)?;
 
@@ -73,6 +83,9 @@ pub(crate) async fn compose(config: &Config, migrate: Migrate) -> Result<Nest> {
     }
     if let Some(dispatcher) = rows.dispatcher {
         builder = builder.dispatcher(dispatcher);
+    }
+    if let Some(redis) = &rows.redis {
+        builder = builder.cache(RedisCache::new(redis.clone()));
     }
     let mut tokens = TokenOptions::default();
     tokens.lifetime = Duration::from_secs(u64::from(config.accounts.token_minutes) * 60);
@@ -106,6 +119,8 @@ impl Nest {
             max_json_bytes: config.http.max_json_bytes,
             body_timeout: Duration::from_secs(config.http.body_seconds.into()),
             local_metrics: config.http.local_metrics,
+            trusted_proxies: config.http.trusted_proxies.clone(),
+            rates: config.rates.clone(),
         };
         let mut state =
             State::with_accounts(self.engine.clone(), Arc::clone(&self.accounts)).settings(settings);
@@ -122,6 +137,7 @@ impl Nest {
             });
         }
         let Some(redis) = self.redis.clone() else { return state };
+        let state = state.rate_limiter(Arc::new(RedisLimits::new(redis.clone())));
         state.degrades_without("redis", move || {
             let redis = redis.clone();
             async move { redis::check(&redis).await }
@@ -140,7 +156,7 @@ struct Rows {
     lock: Option<data_dir::Lock>,
 }
 
-async fn rows(config: &Config, migrate: Migrate, clock: &Arc<dyn Clock>) -> Result<Rows> {
+async fn rows(config: &Config, migrate: Migrate, role: Role, clock: &Arc<dyn Clock>) -> Result<Rows> {
     let Some(url) = config.database_url()? else {
         let lock = data_dir::Lock::take(&config.data_dir)?;
         let file = config.data_dir.join("nest.db");
@@ -178,11 +194,16 @@ async fn rows(config: &Config, migrate: Migrate, clock: &Arc<dyn Clock>) -> Resu
         return Ok(Rows { bus: Some(Arc::new(PostgresBus::start(catalog.pool().clone()))), ..rows });
     };
     let bus: Arc<dyn EventBus> = Arc::new(RedisBus::start(&redis));
-    let dispatcher = RedisDispatcher::start(redis.clone(), catalog, Arc::clone(&bus)).await?;
+    let dispatcher: Option<Arc<dyn Dispatcher>> = match role {
+        Role::Stays => {
+            Some(Arc::new(RedisDispatcher::start(redis.clone(), catalog, Arc::clone(&bus)).await?))
+        }
+        Role::Command => None,
+    };
     Ok(Rows {
         sessions: Arc::new(RedisSessions::new(redis.clone(), Arc::clone(clock))),
         bus: Some(bus),
-        dispatcher: Some(Arc::new(dispatcher)),
+        dispatcher,
         redis: Some(redis),
         ..rows
     })

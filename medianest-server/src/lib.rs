@@ -49,6 +49,7 @@ mod health;
 #[cfg(feature = "standalone")]
 mod metrics;
 mod problem;
+mod rates;
 mod routes;
 #[cfg(feature = "standalone")]
 mod serving;
@@ -60,5 +61,6 @@ mod system;
 #[cfg(feature = "standalone")]
 pub use cli::run;
 pub use problem::{FieldError, Problem};
+pub use rates::{Network, Rates};
 pub use routes::{api_routes, openapi_document, routes};
 pub use state::{Settings, State};

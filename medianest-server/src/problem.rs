@@ -80,6 +80,7 @@ pub(crate) fn status_of(error: &Error) -> StatusCode {
         ErrorKind::Conflict | ErrorKind::Fenced | ErrorKind::Cancelled => StatusCode::CONFLICT,
         ErrorKind::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         ErrorKind::Gone => StatusCode::GONE,
+        ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorKind::Media => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorKind::Unsupported => StatusCode::NOT_IMPLEMENTED,
@@ -143,7 +144,7 @@ pub(crate) fn respond_to(error: &Error, asked: &Asked<'_>) -> Response {
         false => (error.code(), error.message()),
     };
     let retry_after = match error.retry_advice() {
-        Retry::After(delay) => Some(delay.as_secs().max(1)),
+        Retry::After(delay) => Some(delay.as_millis().div_ceil(1000).max(1) as u64),
         Retry::Now | Retry::Never => None,
     };
     render(status, code, detail.to_owned(), Vec::new(), retry_after, asked)
@@ -177,7 +178,8 @@ fn render(
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="medianest""#));
     }
-    if let Some(seconds) = retry_after.filter(|_| status.is_server_error()) {
+    let waits = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+    if let Some(seconds) = retry_after.filter(|_| waits) {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }
     response
@@ -194,6 +196,7 @@ fn code_of(status: StatusCode) -> &'static str {
         StatusCode::REQUEST_TIMEOUT => "request_timeout",
         StatusCode::PAYLOAD_TOO_LARGE => "body_too_large",
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported_media_type",
+        StatusCode::TOO_MANY_REQUESTS => "too_many_requests",
         status if status.is_server_error() => "internal",
         _ => "refused",
     }
@@ -237,7 +240,7 @@ pub(crate) fn responses(statuses: &[u16]) -> poem_openapi::registry::MetaRespons
         registry::{MetaMediaType, MetaResponse, MetaResponses},
         types::Type,
     };
-    let mut statuses: Vec<u16> = [400, 500, 503].iter().chain(statuses).copied().collect();
+    let mut statuses: Vec<u16> = [400, 429, 500, 503].iter().chain(statuses).copied().collect();
     statuses.sort_unstable();
     statuses.dedup();
     let response = |status| MetaResponse {
@@ -267,6 +270,7 @@ fn description(status: u16) -> &'static str {
         415 => "The body is of a type that this path does not take.",
         416 => "The range is beyond the end.",
         422 => "The media cannot be processed.",
+        429 => "The caller does this too often; see Retry-After.",
         500 => "Something went wrong on our side.",
         503 => "A dependency is away or overloaded; see Retry-After.",
         507 => "There is no room left to store bytes.",

@@ -1,7 +1,11 @@
-use crate::health::{Health, Need};
+use crate::{
+    Network, Rates,
+    health::{Health, Need},
+    rates::Counters,
+};
 use futures::{FutureExt, future::BoxFuture};
 use medianest_core::{
-    Engine, Result,
+    Engine, RateLimiter, Result,
     auth::{Accounts, Authenticator},
 };
 use std::{fmt, sync::Arc, time::Duration};
@@ -17,6 +21,7 @@ pub struct State {
     pub(crate) metrics: Option<Metrics>,
     pub(crate) health: Health,
     pub(crate) draining: CancellationToken,
+    pub(crate) counters: Counters,
     pub(crate) stop: CancellationToken,
 }
 
@@ -32,6 +37,7 @@ impl State {
             settings: Arc::default(),
             metrics: None,
             draining: CancellationToken::new(),
+            counters: Counters::default(),
             stop: CancellationToken::new(),
         }
     }
@@ -46,6 +52,13 @@ impl State {
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = Arc::new(settings);
+        self
+    }
+
+    /// What counts attempts to sign in, for all processes together; by default each counts by itself.
+    #[must_use]
+    pub fn rate_limiter(mut self, limiter: Arc<dyn RateLimiter>) -> Self {
+        self.counters = self.counters.shared_by(limiter);
         self
     }
 
@@ -105,6 +118,10 @@ pub struct Settings {
     /// Whether `/metrics` answers whoever connects from this machine. Behind a proxy on the same machine
     /// that may be everybody.
     pub local_metrics: bool,
+    /// Proxies that are believed when they say in `X-Forwarded-For` whom they speak for.
+    pub trusted_proxies: Vec<Network>,
+    /// How often a client may do what.
+    pub rates: Rates,
 }
 
 impl Default for Settings {
@@ -114,6 +131,8 @@ impl Default for Settings {
             max_json_bytes: 1 << 20,
             body_timeout: Duration::from_secs(30),
             local_metrics: false,
+            trusted_proxies: Vec::new(),
+            rates: Rates::default(),
         }
     }
 }

@@ -37,7 +37,7 @@
 //! |---|---|
 //! | `sqlite` (default) | `SqliteCatalog`: a file or memory; SQLite is compiled in |
 //! | `postgres` | `PostgresCatalog` and `PostgresBus`: PostgreSQL 15 or newer, also as a guest in your own database |
-//! | `redis` | `Redis` with `RedisSessions`, `RedisBus`, `RedisDispatcher` and `RedisLimits`: Redis 7 or newer, alone, behind Sentinels or as a Cluster |
+//! | `redis` | `Redis` with `RedisSessions`, `RedisBus`, `RedisDispatcher`, `RedisLimits` and `RedisCache`: Redis 7 or newer, alone, behind Sentinels or as a Cluster |
 //! | `local` (default) | `ObjectBlobs`: bytes in local files, durably, or in memory |
 //! | `s3` | `ObjectBlobs::s3`: a bucket of Amazon S3, or of anybody who speaks the same |
 //! | `gcs` | `ObjectBlobs::gcs`: a bucket of Google Cloud Storage |
@@ -60,7 +60,9 @@ mod sqlite;
 mod wakeups;
 
 #[cfg(feature = "redis")]
-pub use self::redis::{Redis, RedisBus, RedisDispatcher, RedisLimits, RedisServer, RedisSessions};
+pub use self::redis::{
+    Redis, RedisBus, RedisCache, RedisDispatcher, RedisLimits, RedisOptions, RedisServer, RedisSessions,
+};
 #[cfg(feature = "azure")]
 pub use blobs::AzureOptions;
 #[cfg(feature = "gcs")]

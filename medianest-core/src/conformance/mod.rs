@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | [`blob_store_tests!`](crate::blob_store_tests) | [`BlobStore`](crate::BlobStore) | everybody |
 //! | [`multipart_tests!`](crate::multipart_tests) | [`Multipart`](crate::Multipart) | everybody |
+//! | [`cache_tests!`](crate::cache_tests) | [`Cache`](crate::Cache) | everybody |
 //! | [`event_bus_tests!`](crate::event_bus_tests) | [`EventBus`](crate::EventBus) | everybody |
 //! | [`rate_limiter_tests!`](crate::rate_limiter_tests) | [`RateLimiter`](crate::RateLimiter) | everybody |
 //! | [`session_store_tests!`](crate::session_store_tests) | `SessionStore` (feature `auth`) | everybody |
@@ -46,6 +47,7 @@
 pub mod assets;
 pub mod blob_store;
 pub mod bus;
+pub mod cache;
 mod catalog;
 pub mod events;
 mod fixture;
@@ -126,6 +128,7 @@ impl Random {
 mod tests {
     crate::blob_store_tests!(memory_blobs, (crate::MemoryBlobs::new(), ()));
     crate::event_bus_tests!(memory_bus, (crate::MemoryBus::new(), ()));
+    crate::cache_tests!(memory_cache, (crate::MemoryCache::new(8 << 20), ()));
     crate::rate_limiter_tests!(memory_limits, (crate::MemoryLimits::new(100), ()));
 
     #[cfg(feature = "auth")]

@@ -3,8 +3,8 @@ use super::{
     stores::Stores,
 };
 use crate::{
-    Authorizer, BlobStore, CatalogDispatcher, Clock, Dispatcher, Error, EventBus, MediaProcessor, MemoryBus,
-    Recipe, Result, StoreName, SystemClock, catalog::Catalog,
+    Authorizer, BlobStore, Cache, CatalogDispatcher, Clock, Dispatcher, Error, EventBus, MediaProcessor,
+    MemoryBus, MemoryCache, Recipe, Result, StoreName, SystemClock, catalog::Catalog,
 };
 use std::sync::Arc;
 
@@ -30,7 +30,10 @@ macro_rules! shared {
     )+};
 }
 
-shared!(Catalog, BlobStore, MediaProcessor, Authorizer, EventBus, Dispatcher, Clock);
+shared!(Catalog, BlobStore, MediaProcessor, Authorizer, EventBus, Dispatcher, Cache, Clock);
+
+/// Bytes that the cache of an engine takes at most when nothing else is said.
+const CACHED: usize = 16 << 20;
 
 /// Puts an engine together; see [`Engine::builder`]. Catalog, blobs and processor are required.
 #[derive(Debug, Default)]
@@ -44,6 +47,7 @@ pub struct EngineBuilder {
     authorizer: Option<Arc<dyn Authorizer>>,
     bus: Option<Arc<dyn EventBus>>,
     dispatcher: Option<Arc<dyn Dispatcher>>,
+    cache: Option<Arc<dyn Cache>>,
     clock: Option<Arc<dyn Clock>>,
     url_keys: Vec<UrlKey>,
     recipe: Option<Recipe>,
@@ -110,6 +114,12 @@ impl EngineBuilder {
         self
     }
 
+    /// What keeps near at hand what never changes; by default 16 MiB of this process's memory.
+    pub fn cache(mut self, cache: impl IntoShared<dyn Cache>) -> Self {
+        self.cache = Some(cache.into_shared());
+        self
+    }
+
     /// Where domain time comes from; by default the system's clock.
     pub fn clock(mut self, clock: impl IntoShared<dyn Clock>) -> Self {
         self.clock = Some(clock.into_shared());
@@ -159,6 +169,7 @@ impl EngineBuilder {
             processor: self.processor.ok_or_else(|| missing("processor"))?,
             bus: self.bus.unwrap_or_else(|| Arc::new(MemoryBus::new())),
             dispatcher: self.dispatcher.unwrap_or_else(|| Arc::new(CatalogDispatcher)),
+            cache: self.cache.unwrap_or_else(|| Arc::new(MemoryCache::new(CACHED))),
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             urls: UrlKeys::new(self.url_keys),
             recipe,

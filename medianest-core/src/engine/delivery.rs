@@ -77,12 +77,12 @@ impl Media {
             MediaPath::HlsIndex => self.hls_index(asset).await,
             MediaPath::HlsPlaylist(variant) => {
                 let rendition = self.present(asset, variant).await?;
-                let parts = self.engine().catalog().list_parts(rendition.id).await?;
+                let parts = self.engine().parts_of(&rendition).await?;
                 Ok(playlist_content(asset, playlist::media(rendition.id, &parts)))
             }
             MediaPath::HlsPart(variant, id, ordinal) => {
                 let rendition = self.exact(asset, variant, *id).await?;
-                let part = self.engine().catalog().get_part(*id, *ordinal).await?;
+                let part = self.engine().part_of(&rendition, *ordinal).await?;
                 part.map(|part| part_content(&rendition, part)).ok_or_else(|| no_rendition(variant))
             }
         }
@@ -167,7 +167,7 @@ impl Media {
     }
 
     async fn whole(&self, asset: &Asset, rendition: Rendition) -> Result<Content> {
-        let parts = self.engine().catalog().list_parts(rendition.id).await?;
+        let parts = self.engine().parts_of(&rendition).await?;
         let content_type = content_type(&rendition);
         let stem = asset.name.rsplit_once('.').map_or(asset.name.as_str(), |(stem, _)| stem);
         Ok(Content {

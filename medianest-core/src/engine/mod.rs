@@ -19,6 +19,7 @@ mod ingest;
 mod media;
 mod mover;
 mod options;
+mod parts;
 mod perform;
 mod plan;
 mod playlist;
@@ -47,7 +48,7 @@ pub use url::{MediaPath, MediaUrl, UrlClaims, UrlKey, UrlKeys, UrlScope};
 pub use worker::Worker;
 
 use crate::{
-    Authorizer, Clock, Dispatcher, EventBus, MediaProcessor, Principal, Recipe, TenantId, Timestamp,
+    Authorizer, Cache, Clock, Dispatcher, EventBus, MediaProcessor, Principal, Recipe, TenantId, Timestamp,
     catalog::Catalog,
 };
 use std::sync::Arc;
@@ -64,6 +65,7 @@ struct Inner {
     authorizer: Arc<dyn Authorizer>,
     bus: Arc<dyn EventBus>,
     dispatcher: Arc<dyn Dispatcher>,
+    cache: Arc<dyn Cache>,
     clock: Arc<dyn Clock>,
     urls: UrlKeys,
     recipe: Recipe,
@@ -121,6 +123,11 @@ impl Engine {
     /// What hands out jobs.
     pub fn dispatcher(&self) -> &Arc<dyn Dispatcher> {
         &self.0.dispatcher
+    }
+
+    /// What is near at hand.
+    pub fn cache(&self) -> &Arc<dyn Cache> {
+        &self.0.cache
     }
 
     /// The keys that sign URLs.

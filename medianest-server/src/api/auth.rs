@@ -9,9 +9,10 @@ use crate::{
     caller::{Caller, Newcomer},
     csrf,
     problem::problems,
+    rates::Client,
 };
 use medianest_core::auth::{NewAccount, SignIn, SignedIn, TokenKind};
-use poem::Request;
+use poem::{Request, web::Data};
 use poem_openapi::{ApiResponse, OpenApi, payload::Json};
 
 pub(crate) struct AuthApi(pub(super) State);
@@ -68,10 +69,16 @@ impl AuthApi {
     ///
     /// Only where registration is open.
     #[oai(path = "/auth/register", method = "post", operation_id = "register")]
-    async fn register(&self, body: Json<RegistrationBody>) -> Result<Registered, RegisterProblem> {
+    async fn register(
+        &self,
+        from: Data<&Client>,
+        body: Json<RegistrationBody>,
+    ) -> Result<Registered, RegisterProblem> {
         let RegistrationBody { login, name, password } = body.0;
         let account = NewAccount { login: login.0, name: name.map(|name| name.0), password: password.0 };
-        let user = accounts(&self.0)?.register(account).await?;
+        let accounts = accounts(&self.0)?;
+        let attempt = self.0.counters.register(&self.0.settings.rates, *from.0).await?;
+        let user = attempt.judge_registration(accounts.register(account).await).await?;
         Ok(Registered::Created(Json(user.into())))
     }
 
@@ -80,14 +87,21 @@ impl AuthApi {
     /// With `cookie`, the session is in a cookie and no token is answered; the request must then come
     /// from the same origin.
     #[oai(path = "/auth/login", method = "post", operation_id = "login")]
-    async fn login(&self, request: &Request, body: Json<CredentialsBody>) -> Result<Entered, LoginProblem> {
+    async fn login(
+        &self,
+        request: &Request,
+        from: Data<&Client>,
+        body: Json<CredentialsBody>,
+    ) -> Result<Entered, LoginProblem> {
         let CredentialsBody { login, password, cookie } = body.0;
         let kind = if cookie { TokenKind::Cookie } else { TokenKind::Access };
         if cookie {
             csrf::require_same_site(request.headers(), &self.0.settings)?;
         }
+        let accounts = accounts(&self.0)?;
+        let attempt = self.0.counters.sign_in(&self.0.settings.rates, *from.0, &login.0).await?;
         let sign_in = SignIn { login: login.0, password: password.0, client: client(request), kind };
-        let signed_in = accounts(&self.0)?.login(sign_in).await?;
+        let signed_in = attempt.judge(accounts.login(sign_in).await).await?;
         Ok(entered(signed_in, &self.0.settings))
     }
 
@@ -96,8 +110,14 @@ impl AuthApi {
     /// The refresh token is used up. Showing it again ends the session (`invalid_refresh_token`); at
     /// the same moment as another request, it is refused with `refresh_raced` and the session lives on.
     #[oai(path = "/auth/refresh", method = "post", operation_id = "refresh")]
-    async fn refresh(&self, body: Json<RefreshTokenBody>) -> Result<Entered, RefreshProblem> {
-        let signed_in = accounts(&self.0)?.refresh(&body.0.refresh_token.0).await?;
+    async fn refresh(
+        &self,
+        from: Data<&Client>,
+        body: Json<RefreshTokenBody>,
+    ) -> Result<Entered, RefreshProblem> {
+        let accounts = accounts(&self.0)?;
+        let attempt = self.0.counters.refresh(&self.0.settings.rates, *from.0).await?;
+        let signed_in = attempt.judge(accounts.refresh(&body.0.refresh_token.0).await).await?;
         Ok(entered(signed_in, &self.0.settings))
     }
 
@@ -128,15 +148,19 @@ impl AuthApi {
     async fn change_password(
         &self,
         request: &Request,
+        from: Data<&Client>,
         caller: Newcomer,
         body: Json<PasswordChangeBody>,
     ) -> Result<Entered, PasswordProblem> {
         let caller: Caller = caller.0;
         let kind = if caller.has_cookie() { TokenKind::Cookie } else { TokenKind::Access };
         let PasswordChangeBody { current_password, new_password } = body.0;
-        let signed_in = accounts(&self.0)?
-            .change_password(caller.principal(), &current_password.0, &new_password.0, client(request), kind)
-            .await?;
+        let accounts = accounts(&self.0)?;
+        let who = caller.principal();
+        let attempt = self.0.counters.sign_in(&self.0.settings.rates, *from.0, &who.subject).await?;
+        let changed =
+            accounts.change_password(who, &current_password.0, &new_password.0, client(request), kind);
+        let signed_in = attempt.judge(changed.await).await?;
         Ok(entered(signed_in, &self.0.settings))
     }
 }

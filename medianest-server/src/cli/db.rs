@@ -1,6 +1,6 @@
 use super::output;
 use crate::{
-    composition::{Migrate, compose},
+    composition::{Migrate, Role, compose},
     config::Config,
 };
 use clap::Subcommand;
@@ -20,18 +20,18 @@ pub(super) async fn run(config: Config, command: Command) -> Result<()> {
     let config = config.without_redis();
     match command {
         Command::Migrate => {
-            let nest = compose(&config, Migrate::Yes).await?;
+            let nest = compose(&config, Migrate::Yes, Role::Command).await?;
             nest.engine.catalog().close().await;
             output::line("the tables are up to date")
         }
         Command::Restored => {
-            let nest = compose(&config, Migrate::Yes).await?;
+            let nest = compose(&config, Migrate::Yes, Role::Command).await?;
             let head = nest.engine.catalog().begin_epoch().await?;
             nest.engine.catalog().close().await;
             output::line(format_args!("the events go on after {head}; cursors of before are refused"))
         }
         Command::Check => {
-            let nest = match compose(&config, Migrate::No).await {
+            let nest = match compose(&config, Migrate::No, Role::Command).await {
                 // It would not run on tables that are not up to date.
                 Err(error) if error.code() == "data_dir_in_use" => {
                     return output::line("a server is running on this data directory");

@@ -6,7 +6,7 @@ mod store;
 
 use super::output;
 use crate::{
-    composition::{Migrate, check_encoders, compose, sandbox_report},
+    composition::{Migrate, Role, check_encoders, compose, sandbox_report},
     config::{Config, Store},
 };
 use check::Check;
@@ -105,7 +105,7 @@ async fn sqlite(config: &Config) -> Check {
     const ADVICE: &str =
         "run `medianest db migrate`; if the file is damaged, put the newest copy of backups/ back";
     let looked = async {
-        match compose(config, Migrate::No).await {
+        match compose(config, Migrate::No, Role::Command).await {
             Ok(nest) => {
                 let time = nest.engine.catalog().check().await?;
                 nest.engine.catalog().close().await;

@@ -2,7 +2,7 @@
 //! when none runs, by the same routes within this process. Either way they speak the HTTP contract.
 
 use crate::{
-    composition::{Migrate, Nest, compose},
+    composition::{Migrate, Nest, Role, compose},
     config::Config,
     data_dir, routes,
 };
@@ -35,7 +35,7 @@ impl Reached {
         if config.database_url()?.is_none() && is_served(&config.data_dir).await {
             return Ok(Self { reach: Reach::Server(data_dir::socket(&config.data_dir)), act_as: None });
         }
-        let nest = compose(config, Migrate::Yes).await?;
+        let nest = compose(config, Migrate::Yes, Role::Command).await?;
         let routes = poem::EndpointExt::boxed(as_system(routes(nest.state(config))));
         Ok(Self { reach: Reach::Here { nest, routes }, act_as: None })
     }

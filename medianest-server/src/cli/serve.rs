@@ -1,6 +1,6 @@
 use super::{monitoring::Monitoring, nest::as_system, output, stop::Stop};
 use crate::{
-    composition::{Migrate, Nest, check_encoders, check_media_dir, check_sandbox, compose},
+    composition::{Migrate, Nest, Role, check_encoders, check_media_dir, check_sandbox, compose},
     config::{Config, Secret},
     data_dir,
     health::{Health, Need, store_name},
@@ -27,7 +27,7 @@ pub(super) struct Args {
 pub(super) async fn run(config: Config) -> Result<()> {
     let first_password = config.first_admin_password()?;
     let recorder = metrics::install()?;
-    let nest = compose(&config, Migrate::Yes).await?;
+    let nest = compose(&config, Migrate::Yes, Role::Stays).await?;
     first_run(&nest, &config, first_password).await?;
     for path in data_dir::open_to_others(&config) {
         tracing::warn!(path = %path.display(), "other users of this machine can look in; let them not: chmod 700");

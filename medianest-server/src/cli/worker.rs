@@ -1,6 +1,6 @@
 use super::{monitoring::Monitoring, output, serve, stop::Stop};
 use crate::{
-    composition::{Migrate, check_sandbox, compose},
+    composition::{Migrate, Role, check_sandbox, compose},
     config::Config,
     metrics::{self, Figures},
     system,
@@ -25,7 +25,7 @@ pub(super) async fn run(config: Config) -> Result<()> {
         ));
     }
     let recorder = metrics::install()?;
-    let nest = compose(&config, Migrate::No).await?;
+    let nest = compose(&config, Migrate::No, Role::Stays).await?;
     // Nobody sends requests here.
     let stop = Stop::on_signal(Duration::ZERO)?;
     let state = nest.state(&config).draining(stop.draining.clone()).depends_on("sandbox", check_sandbox);

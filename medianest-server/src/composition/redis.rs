@@ -2,20 +2,22 @@
 
 use crate::config::Config;
 use medianest_core::Result;
-use medianest_storage::Redis;
+use medianest_storage::{Redis, RedisOptions};
 
 /// The one that is configured; None when there is none.
 ///
 /// # Errors
-/// `configuration`; `invalid_redis_url`.
+/// `configuration`; `invalid_redis_url`; `invalid_ca_file`.
 pub(crate) fn open(config: &Config) -> Result<Option<Redis>> {
-    config.redis_url()?.map(|url| Redis::open(url.reveal())).transpose()
+    let mut options = RedisOptions::default();
+    options.ca_file.clone_from(&config.redis.ca_file);
+    config.redis_url()?.map(|url| Redis::open_with(url.reveal(), &options)).transpose()
 }
 
 /// Whether Redis answers, and is what we need.
 ///
 /// # Errors
-/// `redis_unavailable`, `redis_refused`; `redis_too_old`, `redis_evicts`.
+/// `redis_unavailable`, `redis_refused`, `redis_untrusted`; `redis_too_old`, `redis_evicts`.
 pub(super) async fn check(redis: &Redis) -> Result<()> {
     redis.check().await?;
     let servers = redis.servers().await?;

@@ -94,6 +94,7 @@ impl Config {
             ("database.url_file", &self.database.url_file),
             ("database.replicas_file", &self.database.replicas_file),
             ("redis.url_file", &self.redis.url_file),
+            ("redis.ca_file", &self.redis.ca_file),
             ("accounts.first_admin_password_file", &self.accounts.first_admin_password_file),
             ("accounts.keys_dir", &self.accounts.keys_dir),
             ("storage.media_dir", &self.storage.media_dir),

@@ -10,6 +10,7 @@ pub use load::{Overrides, load};
 pub use secret::Secret;
 pub use stores::{Store, StoreKind};
 
+use crate::{Network, Rates};
 use check::{check_postgres, wrong};
 use medianest_core::{Error, Limits, Result, StoreName, engine::EngineOptions};
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,8 @@ pub struct Config {
     pub http: Http,
     /// Where those look who run the program.
     pub monitoring: Monitoring,
+    /// How often a client may do what; zero is without limit.
+    pub rates: Rates,
     /// What is logged, and how.
     pub log: Log,
 }
@@ -83,6 +86,8 @@ pub struct Redis {
     pub url: Option<Secret>,
     /// A file that holds the URL, instead.
     pub url_file: Option<PathBuf>,
+    /// A file with the certificates, in PEM, of those who may vouch for the servers, instead of the system's.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// What works on media in this process.
@@ -159,6 +164,8 @@ pub struct Http {
     /// Whether other processes of the same user may listen at the same address; Linux then spreads new
     /// connections over all of them.
     pub reuse_port: bool,
+    /// Proxies before us, addresses or networks, whose `X-Forwarded-For` tells where a request comes from.
+    pub trusted_proxies: Vec<Network>,
 }
 
 /// Where those look who run the program.
@@ -205,6 +212,7 @@ impl Default for Config {
             limits: Limits::default(),
             http: Http::default(),
             monitoring: Monitoring::default(),
+            rates: Rates::default(),
             log: Log::default(),
         }
     }
@@ -267,6 +275,7 @@ impl Default for Http {
             grace_seconds: 10,
             local_metrics: false,
             reuse_port: false,
+            trusted_proxies: Vec::new(),
         }
     }
 }

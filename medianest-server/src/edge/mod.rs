@@ -10,7 +10,7 @@ pub(crate) use allow::AllowedMethods;
 use crate::{
     State,
     forward::Verb,
-    problem::{self, Asked},
+    problem::{self, Asked, Failure},
 };
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
@@ -44,10 +44,16 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         let path = request.original_uri().path().to_owned();
         request.set_data(self.state.clone());
         request.set_data(Verb(method.clone()));
+        let client = self.state.counters.client(&request, &self.state.settings);
+        request.set_data(client);
         let asked = Asked { request_id: &id, path: &path };
         let rest = linger::Rest::of(&mut request);
 
         let answered = async {
+            // Who asks whether we live is never too many: a wrong answer would be the end of us.
+            if !path.starts_with("/health/") {
+                self.state.counters.request(&self.state.settings.rates, client).map_err(Failure)?;
+            }
             let request = limit(request, &self.state).await?;
             Ok::<_, poem::Error>(self.inner.call(request).await?.into_response())
         };
@@ -95,7 +101,7 @@ async fn limit(mut request: Request, state: &State) -> poem::Result<Request> {
     if is_json {
         let (limit, timeout) = (state.settings.max_json_bytes, state.settings.body_timeout);
         let bytes = tokio::time::timeout(timeout, read(request.take_body(), limit)).await.map_err(|_| {
-            problem::Failure(Error::new(ErrorKind::TimedOut, "request_timeout", "the body came too slowly"))
+            Failure(Error::new(ErrorKind::TimedOut, "request_timeout", "the body came too slowly"))
         })?;
         request.set_body(Body::from_bytes(bytes?));
     }

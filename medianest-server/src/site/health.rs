@@ -14,8 +14,8 @@ pub(crate) fn live() -> Response {
 }
 
 /// Whether the process can do its work, and what it stands on: `ready`, or `degraded` while something is
-/// away without which it goes on. It answers 503 when something vital is away, and names it; and when the process
-/// is about to end.
+/// away without which it goes on, with the codes of the reasons. It answers 503 when something vital is away, and
+/// names it; and when the process is about to end.
 #[handler]
 pub(crate) async fn ready(Data(state): Data<&State>) -> poem::Result<Response> {
     if state.draining.is_cancelled() {
@@ -36,7 +36,14 @@ pub(crate) async fn ready(Data(state): Data<&State>) -> poem::Result<Response> {
         (dependency.name.to_string(), state.into())
     };
     let dependencies: serde_json::Map<_, _> = seen.iter().map(each).collect();
-    let body = serde_json::json!({ "status": status, "dependencies": dependencies });
+    let mut body = serde_json::json!({ "status": status, "dependencies": dependencies });
+    let why = |dependency: &Dependency| {
+        dependency.error.as_ref().map(|error| (dependency.name.to_string(), error.code().into()))
+    };
+    let reasons: serde_json::Map<_, _> = seen.iter().filter_map(why).collect();
+    if !reasons.is_empty() {
+        body["reasons"] = reasons.into();
+    }
     Ok(body.to_string().with_content_type("application/json").into_response())
 }
 

@@ -1,8 +1,4 @@
-use super::{
-    Redis,
-    error::from_redis,
-    link::{Unasked, connect_to},
-};
+use super::{Redis, error::from_redis, link::Unasked};
 use crate::wakeups::Wakeups;
 use futures::stream::BoxStream;
 use medianest_core::{EventBus, Result, Topic};
@@ -121,7 +117,8 @@ async fn subscribe(redis: &Redis, unasked: Unasked) -> Result<MultiplexedConnect
     let answer = subscribe.query_async::<Value>(&mut connection).await;
     let Err(error) = answer else { return Ok(connection) };
     let Some((host, port)) = elsewhere(&error) else { return Err(from_redis(error)) };
-    let mut connection = connect_to(deployment.at_host(host, port), unasked).await.map_err(from_redis)?;
+    let node = deployment.at_host(host, port);
+    let mut connection = deployment.connect_to(node, unasked).await.map_err(from_redis)?;
     subscribe.query_async::<Value>(&mut connection).await.map_err(from_redis)?;
     Ok(connection)
 }

@@ -1,12 +1,13 @@
 use super::{
     address::{Deployment, Kind},
-    error::{breaks, from_redis, silent, unavailable},
+    error::{again, breaks, from_redis, silent, unavailable},
     link::{CONNECT, Link, Unasked},
 };
-use medianest_core::Result;
+use medianest_core::{Error, Result};
 use redis::{Cmd, FromRedisValue, PushKind, Value, cmd};
 use std::{
     fmt,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -45,7 +46,17 @@ enum State {
     Connecting,
     /// A connection, and which one it is since the beginning.
     Up(Link, u64),
-    Away,
+    /// Nobody to be asked, and why.
+    Away(Arc<Error>),
+}
+
+/// How a [`Redis`] is connected to.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct RedisOptions {
+    /// A file with the certificates, in PEM, of those who may vouch for the servers of a `rediss` URL,
+    /// instead of the system's. It is read again with each new connection.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Redis {
@@ -59,7 +70,15 @@ impl Redis {
     /// # Errors
     /// `invalid_redis_url`.
     pub fn open(url: &str) -> Result<Self> {
-        let deployment = Arc::new(Deployment::parse(url)?);
+        Self::open_with(url, &RedisOptions::default())
+    }
+
+    /// As [`open`](Self::open).
+    ///
+    /// # Errors
+    /// `invalid_redis_url`; `invalid_ca_file`.
+    pub fn open_with(url: &str, options: &RedisOptions) -> Result<Self> {
+        let deployment = Arc::new(Deployment::parse(url, options)?);
         let (set_state, state) = watch::channel(State::Connecting);
         let (broken, breaks) = mpsc::channel(1);
         let mut keeper = JoinSet::new();
@@ -79,7 +98,7 @@ impl Redis {
     /// not. In a cluster, whether all slots are served.
     ///
     /// # Errors
-    /// `redis_unavailable`, `redis_refused`.
+    /// `redis_unavailable`, `redis_refused`, `redis_untrusted`.
     pub async fn check(&self) -> Result<()> {
         let written = cmd("SET").arg(self.key("check")).arg(1).arg("PX").arg(1_000).take();
         self.ask::<Value>(&written).await?;
@@ -128,12 +147,13 @@ impl Redis {
         let known = state.wait_for(|state| match state {
             State::Connecting => false,
             State::Up(_, number) => Some(*number) != lost,
-            State::Away => true,
+            State::Away(_) => true,
         });
         match tokio::time::timeout(PATIENCE, known).await {
             Ok(Ok(state)) => match &*state {
                 State::Up(link, number) => Ok((link.clone(), *number)),
-                _ => Err(unavailable()),
+                State::Away(why) => Err(again(why)),
+                State::Connecting => Err(unavailable()),
             },
             _ => Err(silent(PATIENCE)),
         }
@@ -166,7 +186,7 @@ async fn keep(
         // A sentinel has to be asked first.
         match tokio::time::timeout(2 * CONNECT, deployment.connect(unasked)).await {
             Ok(Ok(link)) => {
-                if matches!(*state.borrow(), State::Away) {
+                if matches!(*state.borrow(), State::Away(_)) {
                     tracing::info!("redis answers again");
                 }
                 let replaces_itself = matches!(link, Link::Cluster(_));
@@ -182,17 +202,16 @@ async fn keep(
                     continue;
                 }
                 if !replaces_itself {
-                    state.send_replace(State::Away);
+                    state.send_replace(State::Away(Arc::new(unavailable())));
                     tracing::warn!("redis broke a new connection off");
                 }
             }
             failed => {
-                let error = failed.map_or_else(
-                    |_| silent(2 * CONNECT),
-                    |failed| failed.map_or_else(from_redis, |_| unavailable()),
-                );
-                if !matches!(state.send_replace(State::Away), State::Away) {
-                    tracing::warn!(error = %error.report(), "redis is away");
+                let error = failed.ok().and_then(Result::err).unwrap_or_else(|| silent(2 * CONNECT));
+                let why = Arc::new(error);
+                let known = state.send_replace(State::Away(Arc::clone(&why)));
+                if !matches!(known, State::Away(known) if known.code() == why.code()) {
+                    tracing::warn!(error = %why.report(), "redis is away");
                 }
             }
         }

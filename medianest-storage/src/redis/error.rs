@@ -19,13 +19,36 @@ pub(super) fn unexpected(what: &'static str) -> Error {
     Error::internal("redis answered something unexpected").with("to", what)
 }
 
+/// What rustls says of a certificate that it does not take. The clients of clusters and sentinels hand on the
+/// words alone.
+const UNTRUSTED: &str = "invalid peer certificate";
+
+/// Whether this says why there is no connection.
+pub(super) fn tells(error: &RedisError) -> bool {
+    is_refusal(error) || error.to_string().contains(UNTRUSTED)
+}
+
+fn is_refusal(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm))
+        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
+}
+
+/// The same once more, for another who asks.
+pub(super) fn again(error: &Error) -> Error {
+    Error::new(error.kind(), error.code().to_owned(), error.message().to_owned())
+}
+
 pub(super) fn from_redis(source: RedisError) -> Error {
     let error = match (source.kind(), source.code()) {
-        (_, Some("OOM")) => Error::unavailable("redis_full", "redis has no memory left; raise its maxmemory"),
-        (ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm), _)
-        | (_, Some("NOAUTH" | "WRONGPASS")) => {
+        _ if is_refusal(&source) => {
             Error::unavailable("redis_refused", "redis refuses these credentials, or lets them do too little")
         }
+        _ if source.to_string().contains(UNTRUSTED) => Error::unavailable(
+            "redis_untrusted",
+            "the certificate of redis is not trusted, or good no longer; renew it, or name who issued it in \
+             redis.ca_file",
+        ),
+        (_, Some("OOM")) => Error::unavailable("redis_full", "redis has no memory left; raise its maxmemory"),
         (ErrorKind::Server(ServerErrorKind::Moved), _) => Error::unavailable(
             "redis_is_cluster",
             "this redis is part of a cluster; give its nodes as redis-cluster://host:port,host:port",

@@ -1,8 +1,12 @@
-use super::address::{Deployment, Kind};
+use super::{
+    address::{Deployment, Kind},
+    error::{from_redis, tells},
+};
+use medianest_core::Result;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue, ProtocolVersion, PushInfo,
     RedisError, RedisResult, aio::MultiplexedConnection, cluster::ClusterClient,
-    cluster_async::ClusterConnection, sentinel::Sentinel,
+    cluster_async::ClusterConnection, cmd,
 };
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -32,11 +36,27 @@ impl Link {
 }
 
 impl Deployment {
-    pub(super) async fn connect(&self, unasked: Unasked) -> RedisResult<Link> {
-        if !matches!(self.kind, Kind::Cluster) {
-            return self.connect_to_one(unasked).await.map(Link::Node);
+    /// Connects as to the whole of it.
+    ///
+    /// # Errors
+    /// `redis_unavailable`, `redis_refused`, `redis_untrusted`.
+    pub(super) async fn connect(&self, unasked: Unasked) -> Result<Link> {
+        let connected = match self.kind {
+            Kind::Cluster => self.connect_to_cluster().await.map(Link::Cluster),
+            _ => self.connect_to_one(unasked).await.map(Link::Node),
+        };
+        match connected {
+            Ok(link) => Ok(link),
+            Err(failed) => Err(from_redis(self.reason().await.unwrap_or(failed))),
         }
-        ClusterClient::builder(self.hosts.iter().map(|host| self.at(host.clone())))
+    }
+
+    async fn connect_to_cluster(&self) -> RedisResult<ClusterConnection> {
+        let mut builder = ClusterClient::builder(self.hosts.iter().map(|host| self.at(host.clone())));
+        if let Some(certificates) = self.certificates()? {
+            builder = builder.certs(certificates);
+        }
+        builder
             .use_protocol(ProtocolVersion::RESP3)
             .connection_timeout(CONNECT)
             .response_timeout(ANSWER)
@@ -47,30 +67,58 @@ impl Deployment {
             .build()?
             .get_async_connection()
             .await
-            .map(Link::Cluster)
     }
 
     /// A connection to one server: the primary, or any node of a cluster.
     pub(super) async fn connect_to_one(&self, unasked: Unasked) -> RedisResult<MultiplexedConnection> {
         if let Kind::Sentinel(name) = &self.kind {
-            let sentinels = self.hosts.iter().map(|host| self.at_sentinel(host.clone())).collect();
-            let mut sentinels = Sentinel::build(sentinels)?;
-            let primary = sentinels.async_master_for(name, Some(&self.behind_sentinel())).await?;
+            let primary = self.behind_sentinels(name)?.async_get_client().await?;
             return connect(&primary, unasked).await;
         }
         let mut failed = RedisError::from((ErrorKind::InvalidClientConfig, "no host is named"));
-        for host in &self.hosts {
-            match connect_to(self.at(host.clone()), Arc::clone(&unasked)).await {
-                Ok(connection) => return Ok(connection),
+        for (number, host) in self.in_turn() {
+            match self.connect_to(self.at(host.clone()), Arc::clone(&unasked)).await {
+                Ok(connection) => {
+                    self.answers(number);
+                    return Ok(connection);
+                }
                 Err(error) => failed = error,
             }
         }
         Err(failed)
     }
+
+    pub(super) async fn connect_to(
+        &self,
+        node: ConnectionInfo,
+        unasked: Unasked,
+    ) -> RedisResult<MultiplexedConnection> {
+        connect(&self.client(node)?, unasked).await
+    }
+
+    /// Why nobody would have us, where the clients of clusters and sentinels do not tell: what one of the
+    /// servers says itself.
+    async fn reason(&self) -> Option<RedisError> {
+        let node = match &self.kind {
+            Kind::Node => return None,
+            Kind::Cluster => self.at(self.in_turn().next()?.1.clone()),
+            Kind::Sentinel(name) => {
+                let sentinel = self.behind_sentinels(name).ok()?.async_get_sentinel_client().await;
+                let mut sentinel = match sentinel {
+                    Ok(client) => client.get_multiplexed_async_connection().await.ok()?,
+                    Err(error) => return Some(error).filter(tells),
+                };
+                let ask = cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(name).to_owned();
+                let (host, port): (String, u16) = ask.query_async(&mut sentinel).await.ok()?;
+                self.at_host(&host, port)
+            }
+        };
+        self.connect_to(node, ignored()).await.err().filter(tells)
+    }
 }
 
-pub(super) async fn connect_to(node: ConnectionInfo, unasked: Unasked) -> RedisResult<MultiplexedConnection> {
-    connect(&Client::open(node)?, unasked).await
+fn ignored() -> Unasked {
+    Arc::new(|_| {})
 }
 
 async fn connect(client: &Client, unasked: Unasked) -> RedisResult<MultiplexedConnection> {

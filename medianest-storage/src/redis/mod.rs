@@ -3,6 +3,7 @@
 
 mod address;
 mod bus;
+mod cache;
 mod connection;
 mod dispatcher;
 mod error;
@@ -13,7 +14,8 @@ mod server;
 mod sessions;
 
 pub use bus::RedisBus;
-pub use connection::Redis;
+pub use cache::RedisCache;
+pub use connection::{Redis, RedisOptions};
 pub use dispatcher::RedisDispatcher;
 pub use limits::RedisLimits;
 pub use server::RedisServer;

@@ -203,6 +203,26 @@ async fn d1_what_redis_forgot_is_read_again() {
     fleet.all_done_once(5_000).await;
 }
 
+/// It answers, but takes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn d1_jobs_do_not_wait_for_a_redis_that_is_full() {
+    let server = Server::start(&[]);
+    let redis = connected(&server.url()).await;
+    let fleet = Fleet::start(&[redis.clone(), redis]).await;
+    fleet.enqueue(&jobs(500, JobKind::Understand, 0)).await;
+    fleet.until_left(400).await;
+    server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    fleet.enqueue(&jobs(500, JobKind::Understand, 0)).await;
+    fleet.until_left(0).await;
+    server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    in_the_end(|| async {
+        let next = fleet.dispatchers[0].next(JobKind::Transcode, 1).await;
+        next.ok_or_else(|| Error::internal("not yet"))
+    })
+    .await;
+    fleet.all_done_once(1_000).await;
+}
+
 /// Ids that come again, of jobs that are done, and of none at all.
 #[tokio::test(flavor = "multi_thread")]
 async fn ids_that_are_handed_out_twice_are_harmless() {

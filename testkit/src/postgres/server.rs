@@ -1,4 +1,4 @@
-use crate::watched::Watcher;
+use crate::{authority::Issued, redis::free_port, watched::Watcher};
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -14,6 +14,8 @@ const USER: &str = "medianest";
 pub struct Server {
     bin: PathBuf,
     folder: PathBuf,
+    /// Where it listens for TLS beside its socket.
+    tls_port: Option<u16>,
     /// Stops the server also when it goes with this value.
     _watcher: Watcher,
 }
@@ -24,7 +26,20 @@ impl Server {
     /// # Panics
     /// When there is no PostgreSQL 15 or newer on this machine, or it does not start.
     pub fn start() -> Self {
-        let server = Self::prepare();
+        Self::start_as(Self::prepare())
+    }
+
+    /// A server that is also reached over TLS, at [`tls_url`](Self::tls_url).
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub fn start_with_tls(identity: &Issued) -> Self {
+        let server = Self { tls_port: Some(free_port()), ..Self::prepare() };
+        server.take(identity);
+        Self::start_as(server)
+    }
+
+    fn start_as(server: Self) -> Self {
         // A linguistic collation, as most servers have it: what relies on byte order must say so.
         run(as_postgres(&server.program("initdb"))
             .arg("-D")
@@ -55,6 +70,47 @@ impl Server {
         format!("postgres://{USER}@localhost/{database}?host={}", self.folder.display())
     }
 
+    /// The URL of one of its databases over TLS, for who trusts those in `ca_file`.
+    ///
+    /// # Panics
+    /// When it was not [started so](Self::start_with_tls).
+    pub fn tls_url(&self, database: &str, ca_file: &Path) -> String {
+        let port = self.tls_port.expect("it speaks TLS");
+        let trust = format!("sslmode=verify-full&sslrootcert={}", ca_file.display());
+        format!("postgres://{USER}@127.0.0.1:{port}/{database}?{trust}")
+    }
+
+    /// Gives it another certificate, for new connections.
+    ///
+    /// # Panics
+    /// When it does not take it.
+    pub fn identify(&self, identity: &Issued) {
+        self.take(identity);
+        let loaded = "SELECT pg_conf_load_time()";
+        let before = self.ask(loaded);
+        self.sql("SELECT pg_reload_conf()");
+        self.wait_for(&format!("{loaded} > '{before}'"));
+    }
+
+    /// Ends all connections but the one that asks for it.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn end_connections(&self) {
+        self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND client_addr IS NOT NULL");
+    }
+
+    fn take(&self, identity: &Issued) {
+        for (file, name) in [(&identity.certificate, "tls.pem"), (&identity.key, "tls.key")] {
+            let own = self.folder.join(name);
+            std::fs::copy(file, &own).expect("files can be copied");
+            run(Command::new("chmod").arg("600").arg(&own));
+            if is_root() {
+                run(Command::new("chown").arg("postgres").arg(&own));
+            }
+        }
+    }
+
     /// The folder that its socket is in.
     pub fn socket(&self) -> &Path {
         &self.folder
@@ -73,11 +129,19 @@ impl Server {
     /// # Panics
     /// When it does not start.
     pub fn start_again(&self) {
+        let folder = self.folder.display();
+        let network = match self.tls_port {
+            // The socket is named after the port, too.
+            Some(port) => format!(
+                "-c listen_addresses=127.0.0.1 -p {port} -c ssl=on -c ssl_cert_file={folder}/tls.pem \
+                 -c ssl_key_file={folder}/tls.key"
+            ),
+            None => "-c listen_addresses=''".into(),
+        };
         let options = format!(
-            "-k {} -c listen_addresses='' -c unix_socket_permissions=0777 -c fsync=off \
+            "-k {folder} {network} -c unix_socket_permissions=0777 -c fsync=off \
              -c full_page_writes=off -c max_connections=300 -c shared_buffers=32MB -c autovacuum=off \
-             -c wal_retrieve_retry_interval=100ms",
-            self.folder.display()
+             -c wal_retrieve_retry_interval=100ms"
         );
         run(self
             .control()
@@ -142,6 +206,7 @@ impl Server {
         let said = run(Command::new(self.program("psql"))
             .args(["-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-U", USER, "-d", database, "-h"])
             .arg(&self.folder)
+            .args(["-p", &self.tls_port.unwrap_or(5432).to_string()])
             .args(["-c", query]));
         said.trim_end().to_owned()
     }
@@ -174,7 +239,7 @@ impl Server {
         let become_postgres = if is_root() { "runuser -u postgres -- " } else { "" };
         let stop = format!("{become_postgres}\"$2\"/pg_ctl -D \"$1\"/data -m immediate -w stop");
         let watcher = Watcher::start(&folder, &stop, &[&bin.to_string_lossy()]);
-        Self { _watcher: watcher, folder, bin }
+        Self { _watcher: watcher, folder, tls_port: None, bin }
     }
 
     fn data(&self) -> PathBuf {

@@ -58,6 +58,21 @@ impl Cluster {
         format!("redis-cluster://{}", nodes.join(","))
     }
 
+    /// Moves so many slots, with what is in them, from one primary to another.
+    ///
+    /// # Panics
+    /// When they cannot be moved.
+    pub fn move_slots(&self, count: u32) {
+        let ids = self.nodes[..2].iter().map(|node| node.cli(&["CLUSTER", "MYID"])).collect::<Vec<_>>();
+        let output = Command::new("redis-cli")
+            .args(["--cluster", "reshard", &format!("127.0.0.1:{}", self.nodes[0].port())])
+            .args(["--cluster-from", &ids[0], "--cluster-to", &ids[1], "--cluster-yes"])
+            .args(["--cluster-slots", &count.to_string()])
+            .output()
+            .expect("tests need redis-cli: run script/setup --test");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+
     /// All six.
     pub fn nodes(&mut self) -> &mut [Server] {
         &mut self.nodes

@@ -1,5 +1,6 @@
 //! The engine end to end, on a real catalog in memory and a processor that is easy to predict.
 
+mod cache;
 mod delivery;
 mod events;
 mod lifecycle;

@@ -6,7 +6,7 @@ pub use users::NewAccount;
 
 use super::{Passwords, SessionStore, TokenAuthenticator, Tokens};
 use crate::{
-    Clock, Error, ErrorKind, NewEvent, Principal, Result, TenantId, UserId,
+    Clock, Error, ErrorKind, NewEvent, Principal, Result, SessionId, TenantId, UserId,
     catalog::{IdentityCatalog, User},
 };
 use serde_json::json;
@@ -42,7 +42,8 @@ impl Default for AccountsOptions {
 /// The users of one tenant and their sign-ins.
 ///
 /// What ends sessions takes effect, in the catalog and in the [`SessionStore`], before the call
-/// returns, and also when the caller goes away in the middle of it.
+/// returns, and also when the caller goes away in the middle of it. Where the store cannot be reached, it has
+/// ended in the catalog, the call fails with `sign_out_pending`, and the store is told as soon as it can be.
 #[derive(Clone, Debug)]
 pub struct Accounts {
     tenant: TenantId,
@@ -112,6 +113,48 @@ impl Accounts {
         actor.subject.parse().ok().filter(|_| actor.tenant == self.tenant).ok_or_else(|| {
             Error::new(ErrorKind::Forbidden, "not_a_user", "this principal is not a user with a password")
         })
+    }
+}
+
+/// What the store has to forget, since it has ended in the catalog.
+#[derive(Clone, Copy)]
+enum Ended {
+    One(SessionId),
+    AllOf(UserId),
+}
+
+/// How often a store is asked again that could not be reached.
+const AGAIN: Duration = Duration::from_secs(1);
+/// For how long: by then no store believes any more what the catalog said before.
+const AGAIN_FOR: u32 = 90;
+
+impl Ended {
+    /// Lets the store forget it. A store that cannot be reached is asked again and again in the background.
+    ///
+    /// # Errors
+    /// `sign_out_pending` (Unavailable) when the store cannot be reached: another process that can reach it
+    /// may accept the session for a minute yet.
+    async fn forget(self, sessions: &Arc<dyn SessionStore>, tenant: TenantId) -> Result<()> {
+        let Err(error) = self.once(&**sessions, tenant).await else { return Ok(()) };
+        let sessions = Arc::clone(sessions);
+        tokio::spawn(async move {
+            for _ in 0..AGAIN_FOR {
+                tokio::time::sleep(AGAIN).await;
+                if self.once(&*sessions, tenant).await.is_ok() {
+                    return;
+                }
+            }
+        });
+        let message = "it is ended, but may be accepted elsewhere for up to a minute, since the store of sessions \
+                       cannot be reached";
+        Err(Error::unavailable("sign_out_pending", message).caused_by(error))
+    }
+
+    async fn once(self, sessions: &dyn SessionStore, tenant: TenantId) -> Result<()> {
+        match self {
+            Self::One(session) => sessions.remove(tenant, session).await,
+            Self::AllOf(user) => sessions.remove_user(tenant, user).await,
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{Accounts, to_the_end};
+use super::{Accounts, Ended, to_the_end};
 use crate::{
     Error, ErrorKind, NewEvent, Principal, Result, Retry, SessionId, UserId,
     auth::{Passwords, TokenKind, refresh_token::RefreshToken},
@@ -156,7 +156,7 @@ impl Accounts {
                     }
                 }
                 Refreshed::Replayed | Refreshed::Unknown => {
-                    sessions.remove(refresh.tenant, refresh.id).await?;
+                    Ended::One(refresh.id).forget(&sessions, refresh.tenant).await?;
                 }
             }
             Ok(refreshed)
@@ -175,13 +175,13 @@ impl Accounts {
     /// Ends a session; succeeds when it has ended.
     ///
     /// # Errors
-    /// `Unavailable`.
+    /// `Unavailable`; `sign_out_pending` when it has ended, and that cannot be told to all.
     pub async fn logout(&self, session: SessionId) -> Result<()> {
         let (tenant, catalog, sessions) =
             (self.tenant, Arc::clone(&self.catalog), Arc::clone(&self.sessions));
         to_the_end(async move {
             catalog.end_session(tenant, session).await?;
-            sessions.remove(tenant, session).await
+            Ended::One(session).forget(&sessions, tenant).await
         })
         .await
     }
@@ -232,7 +232,7 @@ impl Accounts {
             (self.tenant, Arc::clone(&self.catalog), Arc::clone(&self.sessions));
         to_the_end(async move {
             let ended = catalog.end_sessions(tenant, user, except).await?;
-            sessions.remove_user(tenant, user).await?;
+            Ended::AllOf(user).forget(&sessions, tenant).await?;
             Ok(ended.len())
         })
         .await
@@ -288,7 +288,7 @@ impl Accounts {
             (self.tenant, Arc::clone(&self.catalog), Arc::clone(&self.sessions));
         to_the_end(async move {
             let changed = catalog.change_user(tenant, user, &change, events).await?;
-            sessions.remove_user(tenant, user).await?;
+            Ended::AllOf(user).forget(&sessions, tenant).await?;
             Ok(changed)
         })
         .await

@@ -37,7 +37,7 @@ impl Feeder {
         Self { queue, wanted, catalog, bus, waiting: BTreeMap::new(), refused: None }
     }
 
-    /// Looks whether Redis is fit. When it is away nothing is changed.
+    /// Looks whether Redis is fit, and takes anything. When it is away nothing is changed.
     ///
     /// # Errors
     /// `redis_evicts`, `redis_too_old`.
@@ -47,7 +47,8 @@ impl Feeder {
             servers => servers?,
         };
         let fit = servers.iter().try_for_each(|server| server.check_version().and(server.check_eviction()));
-        self.wanted.admitted.store(fit.is_ok(), Ordering::Release);
+        let takes = fit.is_ok() && self.queue.redis.check().await.is_ok();
+        self.wanted.admitted.store(takes, Ordering::Release);
         fit
     }
 
@@ -73,9 +74,12 @@ impl Feeder {
                     Ok(Some(reading)) => {
                         self.waiting.insert(kind, Some(reading));
                     }
-                    // A worker asks again.
+                    // It may be full, and would go on answering that there is nothing to do.
                     Err(error) => {
                         tracing::debug!(error = %error.report(), kind = kind.as_str(), "cannot feed redis");
+                        self.wanted.admitted.store(false, Ordering::Release);
+                        next_look = Instant::now() + LOOK_SOON;
+                        self.bus.wake(Topic::Jobs);
                     }
                 }
             }

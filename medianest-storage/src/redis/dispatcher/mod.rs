@@ -23,7 +23,7 @@ use tokio::{sync::Notify, task::JoinSet};
 /// processes that ask at the same time one reads the catalog. So it does not matter what Redis forgets: what
 /// is not there is read again, and ids that are there wrongly are claimed in vain.
 ///
-/// While Redis is away, or would throw ids away when it is full, the catalog chooses.
+/// While Redis is away or full, or would throw ids away when it is full, the catalog chooses.
 pub struct RedisDispatcher {
     queue: Arc<Queue>,
     wanted: Arc<Wanted>,

@@ -1,66 +1,19 @@
 //! Two servers and a worker that share PostgreSQL and Redis, which dies.
 
+#[path = "../common/mod.rs"]
 mod common;
 
-use common::{GIF, PASSWORD, Server, User, answer, assert_problem, configured, medianest};
-use medianest_testkit::{
-    postgres::{Database, database},
-    redis,
-};
+mod faults;
+mod limits;
+mod sign_out;
+mod support;
+
+use common::{GIF, PASSWORD, Server, User, answer, assert_problem, medianest};
+use medianest_testkit::{postgres::database, redis};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::{
-    io::Write,
-    path::Path,
-    process::{Child, Stdio},
-    time::Duration,
-};
-use tempfile::TempDir;
-
-fn directory(database: &Database, redis: &str, shared: &Path) -> TempDir {
-    let dir = configured(&format!(
-        "[workers]\njobs = 0\n[database]\nurl = {:?}\n[redis]\nurl = {redis:?}\n[storage]\nmedia_dir = {:?}\n",
-        database.url(),
-        shared.join("media")
-    ));
-    let mut file = std::fs::OpenOptions::new().append(true).open(dir.path().join("medianest.toml")).unwrap();
-    writeln!(file, "keys_dir = {:?}", shared.join("keys")).unwrap();
-    dir
-}
-
-/// A worker, which ends with the test.
-struct Worker(Child);
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-async fn health(server: &Server) -> (u16, Value) {
-    let (status, body) = answer(server.request(Method::GET, "/health/ready")).await;
-    (status.as_u16(), body)
-}
-
-/// Asks until it is so.
-async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
-    let asking = async {
-        while !is_so().await {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(120), asking).await.expect(what);
-}
-
-async fn until_redis_is(server: &Server, state: &str) {
-    until(state, async || health(server).await.1["dependencies"]["redis"] == state).await;
-}
-
-async fn until_ready(user: &User<'_>, asset: &str) {
-    let path = format!("/assets/{asset}");
-    until("ready", async || user.get(&path).await.1["state"] == "ready").await;
-}
+use std::{process::Stdio, time::Duration};
+use support::{Worker, directory, health, until, until_ready, until_redis_is};
 
 #[tokio::test]
 async fn d1_sessions_fail_closed_and_jobs_go_on_while_redis_is_away() {
@@ -69,9 +22,7 @@ async fn d1_sessions_fail_closed_and_jobs_go_on_while_redis_is_away() {
     let one = Server::start_in(directory(&database, &redis.url(), shared.path()));
     let two = Server::start_in(directory(&database, &redis.url(), shared.path()));
     let home = directory(&database, &redis.url(), shared.path());
-    let worker =
-        medianest(home.path()).args(["worker", "--jobs", "2"]).stdout(Stdio::null()).spawn().unwrap();
-    let _worker = Worker(worker);
+    let _worker = Worker::start(&home);
 
     let ada = one.user("ada").await;
     let (status, asset) = ada.upload("a.gif", GIF).await;
@@ -143,7 +94,12 @@ async fn d1_an_evicting_redis_is_refused() {
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && said.contains("maxmemory-policy noeviction"), "{said}");
 
-    assert!(run(&["db", "migrate"]).status.success(), "commands that hand out nothing go on");
+    for command in [&["db", "migrate"][..], &["user", "add", "ada"], &["user", "list"], &["library", "list"]]
+    {
+        let ran = run(command);
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(ran.status.success(), "commands that hand out nothing go on: {command:?}: {said}");
+    }
     let doctor = || {
         let output = run(&["doctor", "--json"]);
         let checks: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -56,6 +56,8 @@ mod postgres;
 mod redis;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(any(feature = "local", feature = "sqlite", feature = "postgres", feature = "redis"))]
+mod trust;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod wakeups;
 

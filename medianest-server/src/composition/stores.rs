@@ -54,6 +54,7 @@ fn s3(store: &Store) -> Result<S3Options> {
     options.endpoint.clone_from(&store.endpoint);
     options.path_style = store.path_style;
     options.prefix = store.prefix()?;
+    options.ca_file.clone_from(&store.ca_file);
     options.access_key_id.clone_from(&store.access_key_id);
     options.secret_access_key = secret(store)?;
     if let Some(region) = &store.region {

@@ -27,6 +27,8 @@ pub struct Store {
     pub path_style: Option<bool>,
     /// `s3`: whether the store keeps the SHA-256 of objects and parts; by default it does.
     pub checksums: Option<bool>,
+    /// `s3`: a file with the certificates of those who may vouch for the store beside those whom the system trusts.
+    pub ca_file: Option<PathBuf>,
     /// `s3`: the id of the key. Without one, what the process finds around it is used.
     pub access_key_id: Option<String>,
     /// `azure`: the storage account.
@@ -97,6 +99,7 @@ impl Store {
         if self.kind == StoreKind::Local && self.dir.is_none() {
             return wrong(&key("dir"), "is missing; name the folder");
         }
+        absolute(&key("ca_file"), self.ca_file.as_deref())?;
         absolute(&key("secret_key_file"), self.secret_key_file.as_deref())?;
         absolute(&key("service_account_file"), self.service_account_file.as_deref())?;
         if self.kind != StoreKind::Local && self.bucket.as_deref().unwrap_or_default().is_empty() {

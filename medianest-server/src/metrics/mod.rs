@@ -38,6 +38,7 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
     describe_histogram!(job, Unit::Seconds, "Time of an attempt at a job");
     describe_gauge!("medianest_worker_capacity", "Jobs that this process does at the same time");
     describe_gauge!("medianest_worker_busy", "Jobs that this process is doing");
+    describe_counter!("medianest_cache_lookups_total", "Lookups of parts of media near at hand");
     describe_counter!("medianest_ingested_total", "Assets that were put in");
     describe_counter!("medianest_ingested_bytes_total", Unit::Bytes, "Bytes of assets that were put in");
     Ok(recorder)

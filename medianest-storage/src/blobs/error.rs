@@ -1,3 +1,4 @@
+use crate::trust::is_untrusted;
 use medianest_core::{BlobKey, Error, ErrorKind, blob_not_found};
 use std::{error::Error as StdError, io};
 
@@ -14,6 +15,7 @@ pub(super) fn unavailable(error: object_store::Error) -> Error {
     use object_store::Error::{PermissionDenied, Unauthenticated};
     let ours = match cause(&error).map(io::Error::kind) {
         Some(kind) if is_full(kind) => storage_full(),
+        _ if is_untrusted(&error) => storage_untrusted(),
         _ if says(&error, "RequestTimeTooSkewed") => clock_skewed(),
         _ if matches!(error, PermissionDenied { .. } | Unauthenticated { .. }) => storage_refused(),
         _ => storage_unavailable(),
@@ -39,6 +41,14 @@ fn storage_refused() -> Error {
     Error::unavailable(
         "storage_refused",
         "the blob store does not accept our credentials, or gives them no right to do this",
+    )
+}
+
+fn storage_untrusted() -> Error {
+    Error::unavailable(
+        "storage_untrusted",
+        "the certificate of the blob store is not trusted, or good no longer; renew it, or name who issued it in \
+         ca_file",
     )
 }
 

@@ -1,3 +1,4 @@
+use crate::trust::is_untrusted;
 use medianest_core::Error;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 use std::time::Duration;
@@ -19,13 +20,9 @@ pub(super) fn unexpected(what: &'static str) -> Error {
     Error::internal("redis answered something unexpected").with("to", what)
 }
 
-/// What rustls says of a certificate that it does not take. The clients of clusters and sentinels hand on the
-/// words alone.
-const UNTRUSTED: &str = "invalid peer certificate";
-
 /// Whether this says why there is no connection.
 pub(super) fn tells(error: &RedisError) -> bool {
-    is_refusal(error) || error.to_string().contains(UNTRUSTED)
+    is_refusal(error) || is_untrusted(error)
 }
 
 fn is_refusal(error: &RedisError) -> bool {
@@ -43,7 +40,7 @@ pub(super) fn from_redis(source: RedisError) -> Error {
         _ if is_refusal(&source) => {
             Error::unavailable("redis_refused", "redis refuses these credentials, or lets them do too little")
         }
-        _ if source.to_string().contains(UNTRUSTED) => Error::unavailable(
+        _ if is_untrusted(&source) => Error::unavailable(
             "redis_untrusted",
             "the certificate of redis is not trusted, or good no longer; renew it, or name who issued it in \
              redis.ca_file",

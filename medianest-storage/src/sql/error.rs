@@ -1,3 +1,4 @@
+use crate::trust::is_untrusted;
 use medianest_core::{Error, ErrorKind, Retry};
 
 /// The error of a command that lost a race and is to be run again as a whole.
@@ -13,6 +14,11 @@ pub(crate) fn unavailable() -> Error {
 /// What an error of the driver means to a caller.
 pub(crate) fn from_sqlx(error: sqlx::Error) -> Error {
     let mapped = match &error {
+        error if is_untrusted(error) => Error::unavailable(
+            "database_untrusted",
+            "the certificate of the database is not trusted, or good no longer; renew it, or name who issued it as \
+             sslrootcert in the URL",
+        ),
         sqlx::Error::Database(database) => from_database(&**database),
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)

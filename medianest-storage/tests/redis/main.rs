@@ -2,10 +2,10 @@
 #![cfg(feature = "redis")]
 
 mod bus;
+mod cache;
 mod connection;
 #[cfg(feature = "sqlite")]
 mod dispatcher;
 mod limits;
 mod sessions;
 mod support;
-mod tls;

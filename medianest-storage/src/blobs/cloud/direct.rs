@@ -16,7 +16,7 @@ use medianest_core::{
 use object_store::{
     Error as StoreError, ObjectStoreExt,
     aws::AwsCredentialProvider,
-    client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector},
+    client::{HttpClient, HttpRequest, HttpRequestBody},
     multipart::PartId,
     path::Path,
     signer::{Method, SignedUrlOptions},
@@ -48,12 +48,11 @@ impl Direct {
     pub(super) fn new(
         store: Arc<dyn CloudStore>,
         credentials: AwsCredentialProvider,
+        http: HttpClient,
         patience: Patience,
-        plain: bool,
         checksums: bool,
-    ) -> object_store::Result<Self> {
-        let http = ReqwestConnector::default().connect(&patience.client(plain))?;
-        Ok(Self { store, credentials, http, patience, checksums })
+    ) -> Self {
+        Self { store, credentials, http, patience, checksums }
     }
 
     async fn size(&self, key: &BlobKey) -> Result<Option<u64>> {

@@ -12,6 +12,8 @@ mod presign;
 mod s3;
 #[cfg(feature = "s3")]
 mod sign;
+#[cfg(feature = "s3")]
+mod trusted;
 mod unfinished;
 
 #[cfg(feature = "azure")]

@@ -1,7 +1,10 @@
-use super::{super::ObjectBlobs, Cloud, Patience, direct::Direct, invalid, is_plain};
+use super::{super::ObjectBlobs, Cloud, Patience, direct::Direct, invalid, is_plain, trusted::Trusted};
 use medianest_core::{BlobKey, Result};
-use object_store::aws::{AmazonS3Builder, Checksum};
-use std::{fmt, sync::Arc};
+use object_store::{
+    aws::{AmazonS3Builder, Checksum},
+    client::HttpConnector,
+};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 /// Where an S3 bucket is, and how it is talked to.
 #[derive(Clone)]
@@ -29,6 +32,9 @@ pub struct S3Options {
     /// signed with the SHA-256 of what they carry in any case, so that a store does not take what was
     /// damaged on the way; turn this off for one that refuses the header.
     pub checksums: bool,
+    /// A file with the certificates, in PEM, of those who may vouch for the store beside those whom the system
+    /// trusts. When others are put into it, they count within a second.
+    pub ca_file: Option<PathBuf>,
     /// How long the store is waited for.
     pub patience: Patience,
 }
@@ -46,6 +52,7 @@ impl S3Options {
             secret_access_key: None,
             session_token: None,
             checksums: true,
+            ca_file: None,
             patience: Patience::default(),
         }
     }
@@ -75,6 +82,7 @@ impl fmt::Debug for S3Options {
             .field("prefix", &self.prefix)
             .field("access_key_id", &self.access_key_id)
             .field("checksums", &self.checksums)
+            .field("ca_file", &self.ca_file)
             .field("patience", &self.patience)
             .finish_non_exhaustive()
     }
@@ -85,10 +93,10 @@ impl ObjectBlobs {
     /// yet.
     ///
     /// # Errors
-    /// `invalid_store` when the options cannot be right.
+    /// `invalid_store` when the options cannot be right; `invalid_ca_file`.
     pub fn s3(options: S3Options) -> Result<Self> {
         let (address, path_style) = options.address();
-        let plain = is_plain(&address)?;
+        let (plain, trusted) = (is_plain(&address)?, Trusted::by(options.ca_file)?);
         let mut builder = match (&options.access_key_id, &options.secret_access_key) {
             (None, None) => AmazonS3Builder::from_env(),
             _ => AmazonS3Builder::new(),
@@ -114,16 +122,18 @@ impl ObjectBlobs {
             .with_disable_bulk_delete(true)
             .with_retry(options.patience.retry())
             .with_client_options(options.patience.client(plain))
+            .with_http_connector(trusted.clone())
             .build()
             .map_err(invalid)?;
         let credentials = Arc::clone(store.credentials());
         let cloud = Cloud::below(store, options.prefix.as_ref(), options.patience.clone());
         let (whole, checksums) = (Arc::clone(&cloud.store), options.checksums);
-        let direct = Direct::new(whole, credentials, options.patience, plain, checksums);
+        let http = trusted.connect(&options.patience.client(plain)).map_err(invalid)?;
+        let direct = Direct::new(whole, credentials, http, options.patience, checksums);
         Ok(Self::cloud(Cloud {
             origin: Some(origin(&address)),
             keeps_unfinished: true,
-            direct: Some(direct.map_err(invalid)?),
+            direct: Some(direct),
             ..cloud
         }))
     }

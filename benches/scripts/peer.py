@@ -122,6 +122,8 @@ class Run:
         target["env"].update(
             MEDIANEST_LISTEN=address, MEDIANEST_REDIS__URL=REDIS, MEDIANEST_WORKERS__JOBS="0",
             MEDIANEST_HTTP__REUSE_PORT=str(processes > 1).lower(),
+            # One user on one machine is no crowd.
+            MEDIANEST_RATES__USER_PER_SECOND="0", MEDIANEST_RATES__ADDRESS_PER_SECOND="0",
         )
         serve = [program, "serve"]
         if processes > 1:

@@ -29,7 +29,7 @@ struct Place {
 impl Place {
     fn directory(&self, more: &str) -> TempDir {
         let configuration = format!(
-            "[database]\nurl = {:?}\n[redis]\nurl = {:?}\n{more}",
+            "[rates]\nuser_per_second = 0\naddress_per_second = 0\n[database]\nurl = {:?}\n[redis]\nurl = {:?}\n{more}",
             self.postgres.url("postgres"),
             self.redis.url()
         );

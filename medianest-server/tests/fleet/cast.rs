@@ -150,7 +150,7 @@ pub(crate) fn configuration(
     format!(
         "[workers]\njobs = 0\nlease_seconds = {}\n[database]\n{database}\n[redis]\nurl = {redis:?}\n\
          [storage]\ntrash_days = 0\ndeleted_days = 0\nunfinished_seconds = 15\n[http]\ngrace_seconds = 3\n\
-         [log]\nfilter = \"info,sqlx=warn\"\n\
+         [log]\nfilter = \"info,sqlx=warn\"\n[rates]\nuser_per_second = 0\naddress_per_second = 0\n\
          [stores.default]\nkind = \"s3\"\nbucket = {:?}\nendpoint = {endpoint:?}\naccess_key_id = {:?}\n\
          secret_key_file = {secret:?}\n",
         LEASE.as_secs(),

@@ -195,6 +195,41 @@ async fn rights_count_without_their_note() {
     catalog.close().await;
 }
 
+/// D3: after a failover, who still follows what was the primary has come far, in another history.
+#[tokio::test]
+async fn d3_a_replica_of_another_history_is_not_asked() {
+    let fleet = Fleet::start().await;
+    let heir = fleet.primary.replica();
+    let mut options = PostgresOptions::default();
+    (options.replicas, options.max_lag) = (vec![fleet.replica.url("postgres")], FOREVER);
+    let hosts = format!("{},{}", fleet.primary.socket().display(), heir.socket().display());
+    let url = format!("postgres://medianest@localhost/postgres?host={hosts}");
+    let catalog = PostgresCatalog::connect_with(&url, &options).await.unwrap();
+    let (ada, bob) = (view(&catalog, "ada"), view(&catalog, "bob"));
+    assert_eq!(seen(&*bob, "bob").await, 0);
+
+    // What the heir never gets, and more of the log than comes after it.
+    heir.kill();
+    for _ in 0..3 {
+        put_in(&*ada, fleet.library).await;
+    }
+    fleet
+        .primary
+        .sql("CREATE TABLE filler AS SELECT repeat(md5(n::text), 100) FROM generate_series(1, 20000) n");
+    until("the replica has it", async || seen(&*bob, "bob").await == 3).await;
+    fleet.hold_replica();
+    fleet.primary.kill();
+    heir.start_again();
+    heir.promote();
+
+    until("the heir is found", async || catalog.check().await.is_ok()).await;
+    put_in(&*ada, fleet.library).await;
+    for _ in 0..10 {
+        assert_eq!((seen(&*ada, "ada").await, seen(&*bob, "bob").await), (1, 1));
+    }
+    catalog.close().await;
+}
+
 #[tokio::test]
 async fn a_replica_is_one_host() {
     let mut options = PostgresOptions::default();

@@ -183,6 +183,7 @@ async fn a_copy_is_whole_and_never_over_another_file() {
     }
 }
 
+/// D8: one that is too old, and one that a later program has changed so that this one cannot go on.
 #[tokio::test]
 async fn a_schema_of_another_version_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -194,10 +195,18 @@ async fn a_schema_of_another_version_is_refused() {
     catalog.migrate().await.unwrap();
     catalog.check().await.unwrap();
     let mut other = raw(&path).await;
-    sqlx::query("INSERT INTO medianest_migrations VALUES (9999, 'later', x'00', 0)")
-        .execute(&mut other)
-        .await
-        .unwrap();
+    let later = async |other: &mut SqliteConnection, version: i64, works_for: i64| {
+        sqlx::query("INSERT INTO medianest_migrations VALUES ($1, 'later', x'00', 0, $2)")
+            .bind(version)
+            .bind(works_for)
+            .execute(other)
+            .await
+            .unwrap();
+    };
+    later(&mut other, 9998, 4).await;
+    catalog.check().await.unwrap();
+    catalog.migrate().await.unwrap();
+    later(&mut other, 9999, 9999).await;
     assert_eq!(catalog.check().await.unwrap_err().code(), "schema_too_new");
     assert_eq!(catalog.migrate().await.unwrap_err().code(), "schema_too_new");
 }

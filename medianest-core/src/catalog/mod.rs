@@ -23,23 +23,38 @@ pub use store::*;
 
 use crate::{Principal, Result, Timestamp};
 use async_trait::async_trait;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// Everything the engine keeps in rows, from one backend.
 #[async_trait]
 pub trait Catalog: AssetCatalog + StoreCatalog + JobCatalog + EventLog + SearchIndex {
     /// Creates or upgrades our tables (all prefixed `medianest_`) under a lock, so that any number of
-    /// processes may call it. Never called by the engine: the program decides when.
+    /// processes may call it, while others work, also programs of the version before. One that was
+    /// interrupted goes on when it is called again. Never called by the engine: the program decides when.
     ///
     /// # Errors
-    /// `schema_too_new` when a later version of this library has been here.
+    /// `schema_too_new` when a later version of this library has been here and left nothing that this one
+    /// could work on.
     async fn migrate(&self) -> Result<()>;
 
-    /// Whether the backend answers, and its clock.
+    /// Whether the backend answers, and its clock. A later version may have been here, as long as this one
+    /// works on what it left.
     ///
     /// # Errors
     /// `Unavailable`; `schema_outdated` when [`migrate`](Self::migrate) is due; `schema_too_new`.
     async fn check(&self) -> Result<Timestamp>;
+
+    /// Keeps what comes from now on apart from what is there, when that began to come longer than `length`
+    /// ago. Returns whether such rows are kept in periods at all: else they are only deleted one by one.
+    async fn begin_period(&self, of: Aging, length: Duration) -> Result<bool>;
+
+    /// Deletes the rows of the oldest period as a whole, when that ended longer than `age` ago. Returns
+    /// whether it did. What is still needed stays: jobs that are open or dead, events that nobody could read
+    /// yet.
+    ///
+    /// # Errors
+    /// `database_busy` (Unavailable) when somebody uses the rows for long: nobody was made to wait for that.
+    async fn end_period(&self, of: Aging, age: Duration) -> Result<bool>;
 
     /// The same rows, for one caller: [`list_assets`](AssetCatalog::list_assets),
     /// [`list_libraries`](AssetCatalog::list_libraries) and [`SearchIndex`] may then be answered by a
@@ -50,6 +65,28 @@ pub trait Catalog: AssetCatalog + StoreCatalog + JobCatalog + EventLog + SearchI
 
     /// Ends all connections once the commands under way are done. Later calls fail with `Unavailable`.
     async fn close(&self);
+}
+
+/// Rows that are of no use after a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aging {
+    /// Finished and cancelled jobs.
+    Jobs,
+    /// Events.
+    Events,
+}
+
+impl Aging {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Jobs, Self::Events];
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Jobs => "jobs",
+            Self::Events => "events",
+        }
+    }
 }
 
 #[doc(hidden)]

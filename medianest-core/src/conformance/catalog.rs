@@ -160,6 +160,12 @@ macro_rules! catalog_tests {
                 what_is_not_numbered_is_not_trimmed,
                 what_waits_for_its_number_is_counted,
             } }
+            $crate::__conformance_tests! { periods, dyn $crate::catalog::Catalog, $make, periods {
+                jobs_are_the_same_in_any_period,
+                events_are_read_across_periods,
+                a_period_of_jobs_ends_as_a_whole,
+                a_period_of_events_ends_as_a_whole,
+            } }
             $crate::__conformance_tests! { search, dyn $crate::catalog::Catalog, $make, search {
                 all_words_are_found_in_any_case,
                 the_last_word_may_be_a_beginning,

@@ -55,6 +55,7 @@ pub mod identity;
 pub mod jobs;
 pub mod lifecycle;
 pub mod multipart;
+pub mod periods;
 pub mod rate_limiter;
 pub mod search;
 #[cfg(feature = "auth")]

@@ -1,7 +1,7 @@
 use super::Engine;
 use crate::{
     Asset, BlobKey, BlobStore, Error, ErrorKind, Fence, Job, NewEvent, Result, Topic,
-    catalog::{Intent, Purge},
+    catalog::{Aging, Intent, Purge},
     event_kinds,
 };
 use futures::{StreamExt, TryStreamExt};
@@ -16,6 +16,10 @@ use tokio_util::sync::CancellationToken;
 const BATCH: u32 = 100;
 /// Events that are numbered in one go.
 const EVENTS: u32 = 1_000;
+/// Old rows that are deleted in one go.
+const ROWS: u32 = 1_000;
+/// Periods are not shorter, whatever the retention.
+const SHORTEST_PERIOD: Duration = Duration::from_secs(3600);
 /// Jobs of dead workers that are taken in one go.
 const SILENT: u32 = 1_000;
 
@@ -272,15 +276,45 @@ impl Housekeeping {
     }
 
     async fn trim(&self) -> Result<()> {
-        let (catalog, options) = (self.engine.catalog(), self.engine.options());
-        const ROWS: u32 = 1_000;
-        while catalog.trim_jobs(options.job_retention, ROWS).await? == u64::from(ROWS)
-            && !self.shutdown.is_cancelled()
-        {}
-        while catalog.trim_events(options.event_retention, ROWS).await? == u64::from(ROWS)
-            && !self.shutdown.is_cancelled()
-        {}
+        let mut first = Ok(());
+        for of in Aging::ALL {
+            first = first.and(self.trim_aging(of).await);
+        }
+        first
+    }
+
+    /// Where rows lie in periods, a quarter of their retention each, they go with these; one by one go those
+    /// that did not, such as the ones of before.
+    async fn trim_aging(&self, of: Aging) -> Result<()> {
+        let catalog = self.engine.catalog();
+        let retention = match of {
+            Aging::Jobs => self.engine.options().job_retention,
+            Aging::Events => self.engine.options().event_retention,
+        };
+        let length = (retention / 4).max(SHORTEST_PERIOD);
+        let mut age = retention;
+        if catalog.begin_period(of, length).await? {
+            age += 2 * length;
+            while !self.shutdown.is_cancelled() && self.end_period(of, retention).await? {}
+        }
+        while !self.shutdown.is_cancelled() {
+            let rows = match of {
+                Aging::Jobs => catalog.trim_jobs(age, ROWS).await?,
+                Aging::Events => catalog.trim_events(age, ROWS).await?,
+            };
+            if rows < u64::from(ROWS) {
+                break;
+            }
+        }
         Ok(())
+    }
+
+    async fn end_period(&self, of: Aging, age: Duration) -> Result<bool> {
+        match self.engine.catalog().end_period(of, age).await {
+            // Next time, then.
+            Err(error) if error.code() == "database_busy" => Ok(false),
+            ended => ended,
+        }
     }
 }
 

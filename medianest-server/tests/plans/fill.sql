@@ -62,18 +62,31 @@ INSERT INTO medianest_parts (rendition_id, ordinal, tenant, key, size, duration_
     SELECT id, 0, tenant, 'renditions/' || id, 1, 0 FROM medianest_renditions
     WHERE asset_id <> (SELECT id FROM medianest_assets ORDER BY seq LIMIT 1);
 
+-- Periods, as after some days.
+DO $$ DECLARE kept text; next bigint; BEGIN
+    FOR kept IN SELECT DISTINCT rows_of FROM medianest_periods LOOP
+        FOR more IN 1..4 LOOP
+            next := (SELECT max(period) + 1 FROM medianest_periods WHERE rows_of = kept);
+            EXECUTE format('CREATE TABLE medianest_%s_%s (LIKE medianest_%1$s_0 INCLUDING DEFAULTS INCLUDING INDEXES)', kept, next);
+            EXECUTE format('ALTER TABLE medianest_%s ATTACH PARTITION medianest_%1$s_%s FOR VALUES IN (%2$s)', kept, next);
+            INSERT INTO medianest_periods SELECT kept, next, max(began_at) FROM medianest_periods WHERE rows_of = kept;
+        END LOOP;
+    END LOOP;
+END $$;
 INSERT INTO medianest_jobs (id, tenant, kind, asset_id, payload, state, priority, attempt, failures, crashes, run_at,
-        progress, called_off, created_at, finished_at)
+        progress, called_off, created_at, finished_at, period)
     SELECT md5('job' || n)::uuid, tenant, CASE n % 3 WHEN 0 THEN 'transcode' WHEN 1 THEN 'render' ELSE kind END,
         md5('asset' || n)::uuid, payload, state, priority, 1, 0, 0,
         run_at + CASE state WHEN 'queued' THEN 31536000000000 ELSE 0 END, 0, FALSE, created_at,
-        CASE WHEN state = 'done' THEN finished_at END
+        CASE WHEN state = 'done' THEN finished_at END,
+        CASE WHEN state = 'done' THEN (SELECT max(period) FROM medianest_periods WHERE rows_of = 'jobs') - n % 4 ELSE 0 END
     FROM (SELECT * FROM medianest_jobs WHERE kind = 'understand' LIMIT 1) AS j (id, tenant, kind, asset_id, payload,
             was, priority),
         generate_series(1, :rows) AS n,
         LATERAL (SELECT CASE n % 100 WHEN 0 THEN 'queued' WHEN 1 THEN 'dead' ELSE 'done' END) AS states (state);
-INSERT INTO medianest_events (id, position, tenant, kind, library_id, subject, data, at)
-    SELECT md5('event' || n)::uuid, head + n, tenant, kind, md5('library' || n % (:rows / 10))::uuid, NULL, data, at
+INSERT INTO medianest_events (id, position, tenant, kind, library_id, subject, data, at, period)
+    SELECT md5('event' || n)::uuid, head + n, tenant, kind, md5('library' || n % (:rows / 10))::uuid, NULL, data, at,
+        (SELECT max(period) FROM medianest_periods WHERE rows_of = 'events') - 3 + (n - 1) * 4 / (2 * :rows)
     FROM (SELECT * FROM medianest_events WHERE position IS NOT NULL AND library_id IS NOT NULL LIMIT 1) AS e,
         medianest_event_log AS l, generate_series(1, 2 * :rows) AS n;
 UPDATE medianest_event_log SET head = (SELECT max(position) FROM medianest_events);

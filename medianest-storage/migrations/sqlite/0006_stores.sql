@@ -9,6 +9,7 @@ ALTER TABLE medianest_renditions ADD COLUMN store TEXT NOT NULL DEFAULT 'default
 
 CREATE UNIQUE INDEX medianest_blobs_by_place ON medianest_blobs (tenant, sha256, size, store)
     WHERE state <> 'purging';
+-- expansion: the index by place says the same as long as there is one store
 DROP INDEX medianest_blobs_by_content;
 
 -- What a mover walks along.

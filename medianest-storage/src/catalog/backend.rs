@@ -1,12 +1,12 @@
-use super::migrate;
+use super::{migrate, periods};
 use crate::sql::Conn;
 use async_trait::async_trait;
 use futures::{FutureExt, future::BoxFuture};
 use medianest_core::{
     Principal, Result, TenantId, Timestamp,
-    catalog::{Catalog, sealed::Sealed},
+    catalog::{Aging, Catalog, sealed::Sealed},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// A command: data, and what to do with it. It may be run again as a whole when it lost a race.
 pub(crate) type Command<A, T> = for<'a, 'c> fn(&'a mut Conn<'c>, &'a A) -> BoxFuture<'a, Result<T>>;
@@ -45,6 +45,10 @@ pub(crate) trait Backend: std::fmt::Debug + Send + Sync + 'static {
     where
         A: Send + Sync + 'static,
         T: Send + 'static;
+
+    /// Runs what brings its own transactions ([`Conn::begin`]), on a connection of its own and without limits of
+    /// time, while nobody else runs something under the same name.
+    async fn alone(&self, name: &'static str, command: Command<(), ()>) -> Result<()>;
 
     /// A view for one caller; None where there are no replicas.
     fn for_caller(&self, principal: &Principal) -> Option<Self>
@@ -115,11 +119,19 @@ impl<B: Backend> Sealed for SqlCatalog<B> {}
 #[async_trait]
 impl<B: Backend> Catalog for SqlCatalog<B> {
     async fn migrate(&self) -> Result<()> {
-        self.write((), |c, ()| migrate::migrate(c).boxed()).await
+        self.backend.alone("migrate", |c, ()| migrate::migrate(c).boxed()).await
     }
 
     async fn check(&self) -> Result<Timestamp> {
         self.read((), |c, ()| migrate::check(c).boxed()).await
+    }
+
+    async fn begin_period(&self, of: Aging, length: Duration) -> Result<bool> {
+        self.write((of, length), |c, (of, length)| periods::begin(c, *of, *length).boxed()).await
+    }
+
+    async fn end_period(&self, of: Aging, age: Duration) -> Result<bool> {
+        self.write((of, age), |c, (of, age)| periods::end(c, *of, *age).boxed()).await
     }
 
     fn for_caller(&self, principal: &Principal) -> Option<Arc<dyn Catalog>> {

@@ -86,9 +86,9 @@ pub(super) async fn emit(conn: &mut Conn<'_>, events: &[NewEvent]) -> Result<()>
     for group in groups(rows.collect()) {
         let mut query = Query::new(
             conn.dialect(),
-            "INSERT INTO medianest_events (id, tenant, kind, library_id, subject, data, at) VALUES ",
+            "INSERT INTO medianest_events (id, tenant, kind, library_id, subject, data, at, period) VALUES ",
         );
-        query.rows("$, $, $, $, $, $, $", group);
+        query.rows(sql!("$, $, $, $, $, $, $, " PERIOD_OF_EVENTS), group);
         query.run(conn).await?;
     }
     Ok(())
@@ -101,10 +101,10 @@ async fn sequence(conn: &mut Conn<'_>, limit: u32) -> Result<u64> {
     }
     let numbered = conn
         .run(
-            "WITH fresh AS MATERIALIZED (SELECT seq AS fresh, row_number() OVER (ORDER BY seq) AS place \
-             FROM medianest_events WHERE position IS NULL ORDER BY seq LIMIT $1) \
+            "WITH fresh AS MATERIALIZED (SELECT seq AS fresh, period AS lies_in, row_number() OVER (ORDER BY seq) \
+             AS place FROM medianest_events WHERE position IS NULL ORDER BY seq LIMIT $1) \
              UPDATE medianest_events SET position = (SELECT head FROM medianest_event_log) + place \
-             FROM fresh WHERE seq = fresh",
+             FROM fresh WHERE seq = fresh AND period = lies_in",
             args![limit],
         )
         .await?;
@@ -254,4 +254,23 @@ async fn trim(conn: &mut Conn<'_>, age: Duration, limit: u32) -> Result<u64> {
         conn.run("UPDATE medianest_event_log SET trimmed = $1", args![first_kept - 1]).await?;
     }
     Ok(trimmed)
+}
+
+/// Moves the beginning of the log behind a period, which is about to be dropped, and to which nobody writes
+/// meanwhile. False when something in it has no position yet, which nobody has had a chance to read.
+pub(super) async fn trim_period(conn: &mut Conn<'_>, period: i64) -> Result<bool> {
+    let unnumbered = "SELECT 1 FROM medianest_events WHERE period = $1 AND position IS NULL LIMIT 1";
+    if conn.one(unnumbered, args![period]).await?.is_some() {
+        return Ok(false);
+    }
+    let last = "SELECT max(position) FROM medianest_events WHERE period = $1";
+    let row = conn.one(last, args![period]).await?;
+    let Some(last) = row.and_then(|row| row.columns().maybe::<i64>().transpose()).transpose()? else {
+        return Ok(true);
+    };
+    // Of commands that were slow when the next period began, and of programs that know no periods.
+    conn.run("DELETE FROM medianest_events WHERE position <= $1 AND period <> $2", args![last, period])
+        .await?;
+    conn.run("UPDATE medianest_event_log SET trimmed = $1 WHERE trimmed < $1", args![last]).await?;
+    Ok(true)
 }

@@ -7,6 +7,7 @@ mod events;
 mod identity;
 mod jobs;
 mod migrate;
+mod periods;
 mod search;
 mod stores;
 mod visible;

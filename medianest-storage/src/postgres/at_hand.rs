@@ -1,6 +1,6 @@
 //! Connections between two commands.
 
-use sqlx::{PgConnection, Postgres, pool::PoolConnection};
+use sqlx::{Connection, PgConnection, Postgres, Transaction, pool::PoolConnection};
 use std::{
     ops::{Deref, DerefMut},
     sync::{
@@ -18,6 +18,8 @@ use tokio::{
 pub(super) const FRESH: Duration = Duration::from_secs(1);
 /// So long somebody waits for a connection.
 pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// One that has been kept here for so long goes to the pool, which ends those that are too old.
+const LONGEST: Duration = Duration::from_secs(10 * 60);
 /// Connections of a pool that are never kept at hand: for those who use the pool itself, such as a bus.
 const OTHERS: usize = 2;
 
@@ -33,7 +35,15 @@ struct Inner {
     permits: Arc<Semaphore>,
     waiting: Arc<AtomicU32>,
     /// The one that was used last is the last.
-    idle: Mutex<Vec<(PoolConnection<Postgres>, Instant)>>,
+    idle: Mutex<Vec<Idle>>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: PoolConnection<Postgres>,
+    /// When it came from the pool.
+    since: Instant,
+    used: Instant,
 }
 
 impl AtHand {
@@ -64,12 +74,12 @@ impl AtHand {
         let waiting = Waiting::begin(&self.0.waiting);
         let permit = timeout(ACQUIRE_TIMEOUT, Arc::clone(&self.0.permits).acquire_owned()).await;
         let permit = permit.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
-        let connection = match self.take() {
-            Some(connection) => connection,
-            None => pool().await?,
+        let (connection, since) = match self.take() {
+            Some(idle) => (idle.connection, idle.since),
+            None => (pool().await?, Instant::now()),
         };
         drop(waiting);
-        Ok(Lease { connection, at_hand: Some((self.clone(), permit)) })
+        Ok(Lease { connection: Some(connection), since, ends: false, at_hand: Some((self.clone(), permit)) })
     }
 
     /// Gives all back to the pool, and keeps none from now on.
@@ -78,10 +88,10 @@ impl AtHand {
         self.clear();
     }
 
-    fn take(&self) -> Option<PoolConnection<Postgres>> {
-        let (connection, since) = self.idle().pop()?;
-        if since.elapsed() < FRESH {
-            return Some(connection);
+    fn take(&self) -> Option<Idle> {
+        let idle = self.idle().pop()?;
+        if idle.used.elapsed() < FRESH {
+            return Some(idle);
         }
         // Those below are older still: all go back to the pool, which asks and retires them.
         self.clear();
@@ -93,19 +103,19 @@ impl AtHand {
         drop(idle);
     }
 
-    fn keep(&self, connection: PoolConnection<Postgres>) {
+    fn keep(&self, connection: PoolConnection<Postgres>, since: Instant) {
         let mut idle = self.idle();
-        if self.0.permits.is_closed() {
+        if self.0.permits.is_closed() || since.elapsed() >= LONGEST {
             return;
         }
-        idle.push((connection, Instant::now()));
+        idle.push(Idle { connection, since, used: Instant::now() });
         // After a rush those that nobody needs any more lie at the bottom.
-        let spare = idle.first().is_some_and(|(_, since)| since.elapsed() >= FRESH).then(|| idle.remove(0));
+        let spare = idle.first().is_some_and(|idle| idle.used.elapsed() >= FRESH).then(|| idle.remove(0));
         drop(idle);
         drop(spare);
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<(PoolConnection<Postgres>, Instant)>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
         self.0.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -130,34 +140,61 @@ impl Drop for Waiting {
 impl Drop for Inner {
     fn drop(&mut self) {
         let idle = self.idle.get_mut().unwrap_or_else(PoisonError::into_inner);
-        idle.drain(..).for_each(|(connection, _)| drop(connection.detach()));
+        idle.drain(..).for_each(|idle| drop(idle.connection.detach()));
     }
 }
 
 /// A connection for one command. Dropped, it goes back to the pool, which finds out what state it is in.
 #[derive(Debug)]
 pub(super) struct Lease {
-    connection: PoolConnection<Postgres>,
+    /// There until the lease ends.
+    connection: Option<PoolConnection<Postgres>>,
+    since: Instant,
+    /// The connection ends with the lease.
+    ends: bool,
     /// None for a pool of the host's program, where nothing is kept.
     at_hand: Option<(AtHand, OwnedSemaphorePermit)>,
 }
 
 impl From<PoolConnection<Postgres>> for Lease {
     fn from(connection: PoolConnection<Postgres>) -> Self {
-        Self { connection, at_hand: None }
+        Self { connection: Some(connection), since: Instant::now(), ends: false, at_hand: None }
     }
 }
 
 impl Lease {
+    /// Begins a transaction. When the caller goes away meanwhile, nobody would know of it: the connection
+    /// then ends.
+    pub(super) async fn begin(&mut self) -> sqlx::Result<Transaction<'_, Postgres>> {
+        let Self { connection, ends, .. } = self;
+        let before = std::mem::replace(ends, true);
+        let transaction = connection.as_mut().ok_or(sqlx::Error::PoolClosed)?.begin().await?;
+        *ends = before;
+        Ok(transaction)
+    }
+
+    /// The connection ends with this lease, however that ends.
+    pub(super) fn ends_here(&mut self) {
+        self.ends = true;
+    }
+
     /// The connection is lost, or of no use.
     pub(super) fn discard(mut self) {
-        self.connection.close_on_drop();
+        self.ends_here();
     }
 
     /// The command has ended well: the connection is ready for the next one.
-    pub(super) fn done(self) {
-        if let Some((at_hand, _permit)) = self.at_hand {
-            at_hand.keep(self.connection);
+    pub(super) fn done(mut self) {
+        if let (Some((at_hand, _permit)), Some(connection)) = (self.at_hand.take(), self.connection.take()) {
+            at_hand.keep(connection, self.since);
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let (true, Some(connection)) = (self.ends, &mut self.connection) {
+            connection.close_on_drop();
         }
     }
 }
@@ -166,12 +203,12 @@ impl Deref for Lease {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        &self.connection
+        self.connection.as_ref().expect("a lease has its connection until it ends")
     }
 }
 
 impl DerefMut for Lease {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.connection
+        self.connection.as_mut().expect("a lease has its connection until it ends")
     }
 }

@@ -24,7 +24,7 @@ use futures::FutureExt;
 use medianest_core::{Asset, AssetId, Error, Principal, Result, Retry, TenantId, Visibility};
 use pool::{Primary, is_replica};
 use replicas::{EVERYBODY, Need, Replicas, announce, record};
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool};
 use std::{
     sync::{
         Arc,
@@ -32,10 +32,17 @@ use std::{
     },
     time::{Duration, Instant},
 };
+use tokio::time::timeout;
 use uuid::Uuid;
 
 /// How often a command is run at most.
 const ATTEMPTS: u32 = 6;
+/// How often somebody who is to run alone looks whether another still does.
+const LOCK_POLL: Duration = Duration::from_millis(100);
+/// So much longer than the server works on a statement a command may take.
+const GRACE: Duration = Duration::from_secs(5);
+/// So long a server may take to answer what is no work.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A catalog in a PostgreSQL database, 15 or newer, where it may be a guest: all names are prefixed
 /// `medianest_`, nothing else is touched.
@@ -55,6 +62,8 @@ struct Servers {
     /// The pool is the host's: closing it is not for us.
     guest: bool,
     closed: AtomicBool,
+    /// How long a command may take.
+    limit: Duration,
     replicas: Option<Replicas>,
 }
 
@@ -80,17 +89,19 @@ impl SqlCatalog<Postgres> {
     /// As [`connect`](Self::connect).
     pub async fn connect_with(url: &str, options: &PostgresOptions) -> Result<Self> {
         let replicas = Replicas::of(options)?;
-        Ok(Self::new(Primary::connect(url, options).await?, false, replicas))
+        let limit = options.statement_timeout + GRACE;
+        Ok(Self::new(Primary::connect(url, options).await?, false, limit, replicas))
     }
 
     /// Uses the pool of the host's program, with its limits and timeouts; migrates nothing. Closing the
     /// catalog leaves the pool open.
     pub fn from_pool(pool: PgPool) -> Self {
-        Self::new(Primary::from_pool(pool), true, None)
+        let limit = PostgresOptions::default().statement_timeout + GRACE;
+        Self::new(Primary::from_pool(pool), true, limit, None)
     }
 
-    fn new(primary: Primary, guest: bool, replicas: Option<Replicas>) -> Self {
-        let servers = Servers { primary, guest, closed: AtomicBool::new(false), replicas };
+    fn new(primary: Primary, guest: bool, limit: Duration, replicas: Option<Replicas>) -> Self {
+        let servers = Servers { primary, guest, closed: AtomicBool::new(false), limit, replicas };
         Self { backend: Postgres { servers: Arc::new(servers), caller: None } }
     }
 
@@ -124,12 +135,17 @@ impl Servers {
                 break;
             }
             let mut connection = self.primary.acquire().await?;
-            if !asked || matches!(is_replica(&mut connection).await, Ok(false)) {
+            if !asked || matches!(at_once(is_replica(&mut connection)).await, Ok(false)) {
                 return Ok(connection);
             }
             connection.discard();
         }
         Err(unavailable())
+    }
+
+    /// Cuts off what the server has not answered long after it would have given up itself: it has vanished.
+    async fn in_time<T>(&self, command: impl Future<Output = Result<T>>) -> Result<T> {
+        timeout(self.limit, command).await.unwrap_or_else(|_| Err(unavailable()))
     }
 
     async fn attempt<A, T>(
@@ -140,22 +156,25 @@ impl Servers {
         asked: bool,
     ) -> Result<T, Failed> {
         let mut connection = self.acquire(asked).await.map_err(Failed::for_good)?;
-        let mut transaction = connection.begin().await.map_err(|error| Failed::before(from_sqlx(error)))?;
-        let mut conn = Conn::Postgres(&mut transaction);
-        let done = match (command(&mut conn, args).await, rights) {
-            (Ok(done), Some(tenant)) => announce(&mut conn, tenant).await.map(|()| done),
-            (done, _) => done,
-        };
-        match done {
+        let mut transaction = at_once(connection.begin()).await.map_err(Failed::before)?;
+        let done = self.in_time(async {
+            let mut conn = Conn::Postgres(&mut transaction);
+            match (command(&mut conn, args).await, rights) {
+                (Ok(done), Some(tenant)) => announce(&mut conn, tenant).await.map(|()| done),
+                (done, _) => done,
+            }
+        });
+        match done.await {
             // Whether a commit without an answer happened, nobody knows: it is not repeated.
             Ok(done) => {
-                transaction.commit().await.map_err(|error| Failed::in_commit(from_sqlx(error)))?;
+                let committed = async { transaction.commit().await.map_err(from_sqlx) };
+                self.in_time(committed).await.map_err(Failed::in_commit)?;
                 connection.done();
                 Ok(done)
             }
             Err(error) => {
                 // Fails when the connection is gone, and the transaction with it.
-                if transaction.rollback().await.is_ok() {
+                if at_once(transaction.rollback()).await.is_ok() {
                     connection.done();
                 }
                 Err(Failed::before(error))
@@ -163,12 +182,27 @@ impl Servers {
         }
     }
 
+    /// Runs what brings its own transactions and may be run twice, on a connection that ends with it, and the
+    /// lock with that. It is asked for again and again, since who waits for it within the database holds up the
+    /// making of indexes.
+    async fn alone(&self, name: &str, command: Command<(), ()>, asked: bool) -> Result<()> {
+        let mut connection = self.acquire(asked).await?;
+        connection.ends_here();
+        let mut conn = Conn::Postgres(&mut connection);
+        conn.script("SET statement_timeout = 0; SET lock_timeout = 0").await?;
+        while !conn.try_lock_session(name).await? {
+            tokio::time::sleep(LOCK_POLL).await;
+        }
+        command(&mut conn, &()).await
+    }
+
     /// Runs what may be run twice, without a transaction.
     async fn read<A, T>(&self, args: &A, command: Command<A, T>) -> Result<T> {
         let mut attempt = 0;
         loop {
             let mut connection = self.acquire(attempt > 0).await?;
-            match command(&mut Conn::Postgres(&mut connection), args).await.map_err(Failed::before) {
+            let done = self.in_time(command(&mut Conn::Postgres(&mut connection), args)).await;
+            match done.map_err(Failed::before) {
                 Ok(done) => {
                     connection.done();
                     return Ok(done);
@@ -193,6 +227,11 @@ impl Servers {
             attempt += 1;
         }
     }
+}
+
+/// What a server that is there answers at once.
+async fn at_once<T>(asked: impl Future<Output = sqlx::Result<T>>) -> Result<T> {
+    timeout(PATIENCE, asked).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(from_sqlx)
 }
 
 /// How an attempt failed.
@@ -279,6 +318,18 @@ impl Backend for Postgres {
         let done = self.servers.write(&args, command, rights).await?;
         self.note(Some((tenant, EVERYBODY.to_owned()))).await?;
         Ok(done)
+    }
+
+    async fn alone(&self, name: &'static str, command: Command<(), ()>) -> Result<()> {
+        let mut attempt = 0;
+        loop {
+            match self.servers.alone(name, command, attempt > 0).await.map_err(Failed::before) {
+                Err(failed) if failed.again && attempt + 1 < ATTEMPTS => {}
+                result => return result.map_err(|failed| failed.error),
+            }
+            back_off(attempt).await;
+            attempt += 1;
+        }
     }
 
     fn for_caller(&self, principal: &Principal) -> Option<Self> {

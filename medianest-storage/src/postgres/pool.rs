@@ -40,6 +40,7 @@ impl Primary {
     /// # Errors
     /// `invalid_database_url`; `Unavailable`.
     pub(super) async fn connect(url: &str, options: &PostgresOptions) -> Result<Self> {
+        let ours = |host| ours(host, options);
         let hosts: Vec<_> = hosts::parse(url)?.into_iter().map(ours).collect();
         let first = hosts.first().cloned().unwrap_or_default();
         let pool = bounded(options).after_connect(|connection, _| {
@@ -140,7 +141,7 @@ impl Primary {
 /// `invalid_database_url`.
 pub(super) fn replica(url: &str, options: &PostgresOptions) -> Result<PgPool> {
     match <[PgConnectOptions; 1]>::try_from(hosts::parse(url)?) {
-        Ok([host]) => Ok(bounded(options).connect_lazy_with(ours(host))),
+        Ok([host]) => Ok(bounded(options).connect_lazy_with(ours(host, options))),
         Err(_) => Err(Error::invalid("invalid_database_url", "a replica is one host; name each by itself")),
     }
 }
@@ -157,12 +158,11 @@ async fn is_primary(host: &PgConnectOptions) -> sqlx::Result<bool> {
     Ok(!is_replica)
 }
 
-fn ours(options: PgConnectOptions) -> PgConnectOptions {
-    options
-        .application_name("medianest")
+fn ours(host: PgConnectOptions, options: &PostgresOptions) -> PgConnectOptions {
+    host.application_name("medianest")
         .statement_cache_capacity(256)
         .options([
-            ("statement_timeout", "30s"),
+            ("statement_timeout", format!("{}ms", options.statement_timeout.as_millis()).as_str()),
             ("lock_timeout", "10s"),
             ("idle_in_transaction_session_timeout", "60s"),
         ])
@@ -179,7 +179,15 @@ fn bounded(options: &PostgresOptions) -> PgPoolOptions {
                 if about.idle_for < FRESH {
                     return Ok(true);
                 }
-                Ok(connection.ping().await.is_ok())
+                Ok(matches!(timeout(PATIENCE, connection.ping()).await, Ok(Ok(()))))
+            }
+            .boxed()
+        })
+        // Before the pool asks as well, which has no limit of time.
+        .after_release(|connection, _| {
+            async move {
+                let no_answer = || sqlx::Error::protocol("the server does not answer any more");
+                timeout(PATIENCE, connection.ping()).await.map_err(|_| no_answer())?.map(|()| true)
             }
             .boxed()
         })

@@ -1,6 +1,7 @@
 use super::{Dialect, Row, Sql, Value, error::from_sqlx, value};
 use medianest_core::Result;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
+use std::time::Duration;
 
 /// A connection of either database, within a transaction or not.
 pub(crate) enum Conn<'c> {
@@ -66,19 +67,42 @@ impl Conn<'_> {
         .map_err(from_sqlx)
     }
 
-    /// Lifts the timeouts of statements and locks for this transaction.
-    pub(crate) async fn unhurried(&mut self) -> Result<()> {
+    /// Begins a transaction, for what runs [alone](crate::catalog::Backend::alone). In SQLite that is one.
+    pub(crate) async fn begin(&mut self) -> Result<()> {
+        self.transaction("BEGIN").await
+    }
+
+    /// Commits what [`begin`](Self::begin) began.
+    pub(crate) async fn commit(&mut self) -> Result<()> {
+        self.transaction("COMMIT").await
+    }
+
+    /// Undoes all since [`begin`](Self::begin); in SQLite that is left to the error that is the cause.
+    pub(crate) async fn rollback(&mut self) -> Result<()> {
+        self.transaction("ROLLBACK").await
+    }
+
+    #[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "SQLite has begun already"))]
+    async fn transaction(&mut self, statement: &'static str) -> Result<()> {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(_) => Ok(()),
             #[cfg(feature = "postgres")]
-            Self::Postgres(_) => self
-                .one(
-                    "SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true)",
-                    vec![],
-                )
-                .await
-                .map(drop),
+            Self::Postgres(_) => self.script(statement).await,
+        }
+    }
+
+    /// How long a lock may take within this transaction.
+    #[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "SQLite has one writer"))]
+    pub(crate) async fn patience(&mut self, limit: Duration) -> Result<()> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => Ok(()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => {
+                let limit = format!("{}ms", limit.as_millis());
+                self.one("SELECT set_config('lock_timeout', $1, TRUE)", args![limit]).await.map(drop)
+            }
         }
     }
 
@@ -110,6 +134,13 @@ impl Conn<'_> {
                 taken.await?.map_or(Ok(false), |row| row.value())
             }
         }
+    }
+
+    /// As [`try_lock`](Self::try_lock), until the connection ends.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn try_lock_session(&mut self, name: &str) -> Result<bool> {
+        let taken = self.one("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", args![lock_name(name)]);
+        taken.await?.map_or(Ok(false), |row| row.value())
     }
 
     async fn rows(&mut self, text: SqlStr, args: Vec<Value>, persistent: bool) -> Result<Vec<Row>> {

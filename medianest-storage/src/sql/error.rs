@@ -46,6 +46,10 @@ fn from_sqlite(error: &sqlx::sqlite::SqliteError) -> Error {
     let code = error.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or(1);
     match code & 0xff {
         5 | 6 => Error::unavailable("database_busy", "the database is locked by another process"),
+        8 => Error::unavailable(
+            "database_read_only",
+            "the file of the database cannot be written; let the user of this process write it and its folder",
+        ),
         10 | 14 => unavailable(),
         13 => storage_full(),
         1 if error.message().starts_with("no such table: medianest_") => outdated(),

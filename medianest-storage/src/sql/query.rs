@@ -36,6 +36,12 @@ impl Query {
         self
     }
 
+    /// Appends a number as text: of a name, where nothing can be bound.
+    pub(crate) fn number(&mut self, number: i64) -> &mut Self {
+        self.text.push_str(&number.to_string());
+        self
+    }
+
     /// Appends the condition to be one of a set.
     pub(crate) fn any(&mut self, set: Value) -> &mut Self {
         let (open, close) = match (self.dialect, &set) {

@@ -88,6 +88,13 @@ macro_rules! shared_text {
     (SESSION) => {
         "s.id, s.user_id, s.client, s.created_at, s.refreshed_at, s.expires_at"
     };
+    // Where what is finished, or happens, by now belongs; see catalog::periods.
+    (PERIOD_OF_JOBS) => {
+        "(SELECT max(p.period) FROM medianest_periods p WHERE p.rows_of = 'jobs')"
+    };
+    (PERIOD_OF_EVENTS) => {
+        "(SELECT max(p.period) FROM medianest_periods p WHERE p.rows_of = 'events')"
+    };
     ($text:literal) => {
         $text
     };

@@ -151,6 +151,10 @@ impl Backend for Sqlite {
         self.write(args, command).await
     }
 
+    async fn alone(&self, _: &'static str, command: Command<(), ()>) -> Result<()> {
+        self.write((), command).await
+    }
+
     fn for_caller(&self, _: &Principal) -> Option<Self> {
         None
     }

@@ -124,6 +124,32 @@ impl Server {
         run(self.control().args(["-m", "immediate", "-w", "-t", "60", "stop"]));
     }
 
+    /// Lets all of its processes stand still: it takes connections and answers nobody, as a machine that
+    /// has vanished.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets them go on.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    /// Sends a signal to the server and to the backends that it has by now.
+    fn signal(&self, signal: &str) {
+        let pid = std::fs::read_to_string(self.data().join("postmaster.pid")).expect("it runs");
+        let pid = pid.lines().next().expect("the first line is a process id");
+        run(Command::new("kill").args([signal, pid]));
+        // The server first, so that it starts no more; a backend that has just ended is as well.
+        let _ = Command::new("pkill").args([signal, "-P", pid]).status();
+    }
+
     /// Starts it again, with all that it had.
     ///
     /// # Panics

@@ -236,7 +236,7 @@ pub(super) async fn replace_open(
     let mut query = Query::new(
         conn.dialect(),
         sql!("UPDATE medianest_renditions SET state = 'tombstoned', purge_after = coalesce((SELECT lease_until \
-              FROM medianest_jobs j WHERE j.id = job_id AND j.state = 'running'), " NOW ") WHERE asset_id = "),
+              FROM medianest_jobs j WHERE j.id = job_id AND j.state = 'running' AND j.period = 0), " NOW ") WHERE asset_id = "),
     );
     query.bind(asset).push(" AND state IN ('pending', 'failed')");
     if let Some(variants) = variants {

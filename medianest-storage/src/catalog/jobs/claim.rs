@@ -29,7 +29,7 @@ pub(super) async fn claim(conn: &mut Conn<'_>, claim: &Claim) -> Result<Vec<Job>
         .bind(claim.lease)
         .push(", worker = ")
         .bind(&claim.worker)
-        .push(sql!(" FROM picked WHERE id = picked RETURNING " JOB));
+        .push(sql!(" FROM picked WHERE id = picked AND period = 0 RETURNING " JOB));
     let rows = query.all(conn).await?;
     let mut jobs = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
     jobs.sort_by_key(|job| (Reverse(job.priority), job.run_at, job.id));
@@ -42,7 +42,7 @@ fn of_kind(query: &mut Query, kind: JobKind) {
     query
         .push(
             "SELECT j.id AS picked, j.priority, j.run_at FROM medianest_jobs j \
-               WHERE j.state = 'queued' AND j.kind = ",
+               WHERE j.state = 'queued' AND j.period = 0 AND j.kind = ",
         )
         .bind(kind.as_str())
         .push(sql!(" AND j.run_at <= " NOW))

@@ -19,8 +19,9 @@ async fn end(conn: &mut Conn<'_>, fence: &Fence, state: &str) -> Result<()> {
     let ended = conn.run(
         sql!("UPDATE medianest_jobs SET finished_at = " NOW ", lease_until = NULL, worker = NULL, \
               state = CASE WHEN $3 = 'done' AND called_off THEN 'cancelled' ELSE $3 END, \
-              progress = CASE WHEN $3 = 'done' AND NOT called_off THEN 1 ELSE progress END \
-              WHERE id = $1 AND attempt = $2 AND state = 'running'"),
+              progress = CASE WHEN $3 = 'done' AND NOT called_off THEN 1 ELSE progress END, \
+              period = CASE WHEN $3 = 'dead' THEN 0 ELSE " PERIOD_OF_JOBS " END \
+              WHERE id = $1 AND attempt = $2 AND state = 'running' AND period = 0"),
         args![fence.job, fence.attempt, state],
     );
     if ended.await? == 0 { Err(Error::fenced()) } else { Ok(()) }
@@ -48,8 +49,8 @@ pub(super) async fn finish_many(conn: &mut Conn<'_>, fences: &[Fence]) -> Result
         query.rows("$, $", group).push(sql!(
             ") UPDATE medianest_jobs SET finished_at = " NOW ", lease_until = NULL, worker = NULL, \
              state = CASE WHEN called_off THEN 'cancelled' ELSE 'done' END, \
-             progress = CASE WHEN called_off THEN progress ELSE 1 END FROM fences \
-             WHERE id = job AND attempt = token AND state = 'running' RETURNING id, attempt"
+             progress = CASE WHEN called_off THEN progress ELSE 1 END, period = " PERIOD_OF_JOBS " FROM fences \
+             WHERE id = job AND attempt = token AND state = 'running' AND period = 0 RETURNING id, attempt"
         ));
         for row in query.all(conn).await? {
             let mut columns = row.columns();
@@ -64,7 +65,8 @@ pub(super) async fn release(conn: &mut Conn<'_>, fence: &Fence) -> Result<()> {
         return end_cancelled(conn, fence).await;
     }
     conn.run(
-        "UPDATE medianest_jobs SET state = 'queued', lease_until = NULL, worker = NULL WHERE id = $1",
+        "UPDATE medianest_jobs SET state = 'queued', lease_until = NULL, worker = NULL \
+         WHERE id = $1 AND period = 0",
         args![fence.job],
     )
     .await
@@ -84,7 +86,7 @@ pub(super) async fn fail(conn: &mut Conn<'_>, fence: &Fence, failed: &FailedAtte
     };
     conn.run(
         "UPDATE medianest_jobs SET failure_code = $2, failure_message = $3, failures = failures + $4, \
-         crashes = crashes + $5 WHERE id = $1",
+         crashes = crashes + $5 WHERE id = $1 AND period = 0",
         args![fence.job, &failure.code, &failure.message, failures, crashes],
     )
     .await?;
@@ -93,7 +95,7 @@ pub(super) async fn fail(conn: &mut Conn<'_>, fence: &Fence, failed: &FailedAtte
         AfterFailure::RetryAfter(delay) => conn
             .run(
                 sql!("UPDATE medianest_jobs SET state = 'queued', run_at = " NOW " + $2, lease_until = NULL, \
-                      worker = NULL WHERE id = $1"),
+                      worker = NULL WHERE id = $1 AND period = 0"),
                 args![fence.job, *delay],
             )
             .await
@@ -142,7 +144,8 @@ pub(super) async fn fail_renditions(conn: &mut Conn<'_>, job: JobId, failure: &F
 /// Calls off all jobs of an asset: queued ones at once, running ones at their next heartbeat.
 pub(in super::super) async fn call_off_all(conn: &mut Conn<'_>, asset: AssetId) -> Result<()> {
     let rows = conn.all(
-        "SELECT id FROM medianest_jobs WHERE asset_id = $1 AND state IN ('queued', 'running')",
+        "SELECT id FROM medianest_jobs WHERE asset_id = $1 AND state IN ('queued', 'running') \
+         AND period = 0",
         args![asset],
     );
     let jobs = rows.await?.iter().map(Row::value).collect::<Result<Vec<_>>>()?;
@@ -167,8 +170,9 @@ pub(super) async fn call_off(conn: &mut Conn<'_>, jobs: &[JobId]) -> Result<()> 
     conn.run(
         sql!("UPDATE medianest_jobs SET called_off = TRUE, \
               finished_at = CASE state WHEN 'queued' THEN " NOW " END, \
+              period = CASE state WHEN 'queued' THEN " PERIOD_OF_JOBS " ELSE 0 END, \
               state = CASE state WHEN 'queued' THEN 'cancelled' ELSE state END \
-              WHERE id" (any "$1") " AND state IN ('queued', 'running')"),
+              WHERE id" (any "$1") " AND state IN ('queued', 'running') AND period = 0"),
         vec![jobs.iter().copied().collect()],
     )
     .await

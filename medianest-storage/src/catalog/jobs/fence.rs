@@ -17,7 +17,7 @@ pub(in super::super) struct Fenced {
 macro_rules! fenced {
     ($($lock:tt)?) => {
         sql!("SELECT tenant, asset_id, library_id, called_off, crashes, lease_until <= " NOW
-             " FROM medianest_jobs WHERE id = $1 AND attempt = $2 AND state = 'running'" $($lock)?)
+             " FROM medianest_jobs WHERE id = $1 AND attempt = $2 AND state = 'running' AND period = 0" $($lock)?)
     };
 }
 
@@ -52,7 +52,7 @@ async fn find(conn: &mut Conn<'_>, sql: Sql, fence: &Fence) -> Result<Fenced> {
 
 /// A job that comes forward is not what kills its workers.
 pub(in super::super) async fn forget_crashes(conn: &mut Conn<'_>, job: JobId) -> Result<()> {
-    conn.run("UPDATE medianest_jobs SET crashes = 0 WHERE id = $1", args![job]).await.map(drop)
+    conn.run("UPDATE medianest_jobs SET crashes = 0 WHERE id = $1 AND period = 0", args![job]).await.map(drop)
 }
 
 /// Locks all jobs of an asset, always in the same order.
@@ -70,7 +70,7 @@ pub(super) async fn heartbeat(
 ) -> Result<bool> {
     let row = conn.one(
         sql!("UPDATE medianest_jobs SET lease_until = " NOW " + $3, progress = $4 \
-              WHERE id = $1 AND attempt = $2 AND state = 'running' RETURNING called_off"),
+              WHERE id = $1 AND attempt = $2 AND state = 'running' AND period = 0 RETURNING called_off"),
         args![fence.job, fence.attempt, lease, progress.clamp(0.0, 1.0)],
     );
     let called_off: bool = row.await?.ok_or_else(Error::fenced)?.value()?;

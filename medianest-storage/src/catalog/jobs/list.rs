@@ -4,7 +4,8 @@ use super::{
 };
 use crate::sql::{Conn, Query};
 use medianest_core::{
-    Job, JobId, JobKind, LibraryId, Page, PageRequest, QueueStats, Result, TenantId, catalog::JobQuery,
+    Job, JobId, JobKind, JobState, LibraryId, Page, PageRequest, QueueStats, Result, TenantId,
+    catalog::JobQuery,
 };
 
 const NEWEST: u8 = b'j';
@@ -40,6 +41,9 @@ pub(super) async fn list(
     }
     if let Some(state) = filter.state {
         query.push(" AND state = ").bind(state.as_str());
+        if !matches!(state, JobState::Done | JobState::Cancelled) {
+            query.push(" AND period = 0");
+        }
     }
     if let Some(asset) = filter.asset {
         query.push(" AND asset_id = ").bind(asset);
@@ -54,7 +58,7 @@ pub(super) async fn list(
 
 pub(super) async fn expired_leases(conn: &mut Conn<'_>, limit: u32) -> Result<Vec<Job>> {
     let rows = conn.all(
-        sql!("SELECT " JOB " FROM medianest_jobs WHERE state = 'running' AND lease_until <= " NOW
+        sql!("SELECT " JOB " FROM medianest_jobs WHERE state = 'running' AND period = 0 AND lease_until <= " NOW
              " ORDER BY lease_until LIMIT $1"),
         args![limit],
     );
@@ -62,7 +66,8 @@ pub(super) async fn expired_leases(conn: &mut Conn<'_>, limit: u32) -> Result<Ve
 }
 
 /// Each count along the index of its state, and not beyond [`QueueStats::COUNTED`]. The oldest is found by a look
-/// at each priority: within one, the index has them in the order of their time.
+/// at each priority: within one, the index has them in the order of their time. In all partitions but one these
+/// indexes are empty.
 pub(super) async fn stats(conn: &mut Conn<'_>) -> Result<Vec<QueueStats>> {
     let mut stats = Vec::with_capacity(JobKind::ALL.len());
     for kind in JobKind::ALL {

@@ -2,7 +2,7 @@ use super::{
     super::{assets, events, stores},
     end, list,
 };
-use crate::sql::Conn;
+use crate::sql::{Conn, Query, Row};
 use medianest_core::{
     AssetId, AssetState, Error, Failure, Job, JobId, JobKind, JobState, Result, TenantId,
     catalog::SettledEvents,
@@ -83,7 +83,7 @@ pub(super) async fn retry(conn: &mut Conn<'_>, tenant: TenantId, id: JobId) -> R
     conn.run(
         sql!("UPDATE medianest_jobs SET state = 'queued', failures = 0, crashes = 0, progress = 0, \
               run_at = " NOW ", called_off = FALSE, failure_code = NULL, failure_message = NULL, \
-              finished_at = NULL WHERE id = $1"),
+              finished_at = NULL, period = 0 WHERE id = $1"),
         args![id],
     )
     .await?;
@@ -109,12 +109,13 @@ pub(super) async fn set_paused(conn: &mut Conn<'_>, kind: JobKind, paused: bool)
     .map(drop)
 }
 
+/// In two statements: as one, PostgreSQL looks through all jobs for those that were picked.
 pub(super) async fn trim(conn: &mut Conn<'_>, age: Duration, limit: u32) -> Result<u64> {
-    conn.run(
-        sql!("DELETE FROM medianest_jobs WHERE id IN (SELECT id FROM medianest_jobs \
-              WHERE state IN ('done', 'cancelled') AND finished_at < " NOW " - $1 \
-              ORDER BY finished_at LIMIT $2" SKIP_LOCKED ")"),
-        args![age, limit],
-    )
-    .await
+    let mut query = Query::new(
+        conn.dialect(),
+        sql!("SELECT id FROM medianest_jobs WHERE state IN ('done', 'cancelled') AND finished_at < " NOW " - "),
+    );
+    query.bind(age).push(" ORDER BY finished_at").limit(limit).push(sql!(SKIP_LOCKED));
+    let ended = query.all(conn).await?.iter().map(Row::value::<JobId>).collect::<Result<Vec<_>>>()?;
+    conn.run(sql!("DELETE FROM medianest_jobs WHERE id" (any "$1")), vec![ended.into_iter().collect()]).await
 }

@@ -147,13 +147,17 @@ pub(super) async fn insert(conn: &mut Conn<'_>, jobs: &[NewJob]) -> Result<()> {
         let mut query = Query::new(
             conn.dialect(),
             "INSERT INTO medianest_jobs (id, tenant, kind, asset_id, library_id, payload, priority, run_at, \
-             created_at, state, attempt, failures, crashes, progress, called_off) VALUES ",
+             created_at, state, attempt, failures, crashes, progress, called_off) SELECT * FROM (VALUES ",
         );
         query.rows(
             sql!("$, $, $, $, $, $, $, coalesce($, " NOW "), " NOW ", 'queued', 0, 0, 0, 0, FALSE"),
             group,
         );
-        query.push(" ON CONFLICT DO NOTHING");
+        // Ids are unique within a partition; one that has ended lies in another.
+        query.push(
+            ") AS fresh WHERE NOT EXISTS (SELECT 1 FROM medianest_jobs j WHERE j.id = fresh.column1) \
+             ON CONFLICT DO NOTHING",
+        );
         query.run(conn).await?;
     }
     Ok(())

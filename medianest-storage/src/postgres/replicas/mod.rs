@@ -3,7 +3,7 @@
 //! Two positions in the write-ahead log decide. After each write of a caller, before it is answered, the
 //! primary notes how far the log has come ([`record`]). A read first asks the primary for that note and for
 //! the head of its log ([`Need`]); a replica is used when it has replayed that far, and to where the head was
-//! at most `max_lag` ago ([`Horizon`]). No clock of any server plays a part. That question is one look into a
+//! at most `max_lag` ago ([`Horizon`]), in the history that the primary goes on with. No clock of any server plays a part. That question is one look into a
 //! small index: what costs, the list or the search, is then done by the replica, on the very connection that
 //! was asked how far it has come, so that also a URL behind which servers change is right.
 
@@ -59,7 +59,8 @@ impl Replicas {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.all.len();
         let (later, first) = self.all.split_at(turn);
         for replica in first.iter().chain(later) {
-            if let Some(answer) = replica.read(need.wrote.max(fresh), args, command).await {
+            let least = (need.wrote.max(fresh), need.timeline);
+            if let Some(answer) = replica.read(least, args, command).await {
                 return Some(answer);
             }
         }

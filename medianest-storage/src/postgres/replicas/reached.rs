@@ -12,23 +12,37 @@ pub(in super::super) struct Need {
     pub(super) wrote: i64,
     /// The end of what the primary has durably.
     pub(super) head: i64,
+    /// The history that the positions are of.
+    pub(super) timeline: i64,
 }
 
 impl Need {
     /// Asks the primary. What was noted in another life of the database lies before the present end of the
-    /// log, too.
+    /// log, too. The first who asks after a failover notes the new life: a replica that has that note shares its
+    /// history.
     pub(in super::super) async fn of(conn: &mut Conn<'_>, tenant: TenantId, subject: &str) -> Result<Self> {
         let row = conn
             .one(
                 "SELECT least(coalesce(max(position), 0), (pg_current_wal_insert_lsn() - '0/0')::bigint), \
-                 (pg_current_wal_flush_lsn() - '0/0')::bigint \
+                 (pg_current_wal_flush_lsn() - '0/0')::bigint, \
+                 ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::bigint, \
+                 (SELECT timeline FROM medianest_timeline) \
                  FROM medianest_reached WHERE tenant = $1 AND subject IN ('', $2)",
                 args![tenant, subject],
             )
             .await?;
         let row = row.ok_or_else(|| Error::internal("a count has no row"))?;
         let mut columns = row.columns();
-        Ok(Self { wrote: columns.get()?, head: columns.get()? })
+        let need = Self { wrote: columns.get()?, head: columns.get()?, timeline: columns.get()? };
+        if columns.maybe::<i64>()? != Some(need.timeline) {
+            conn.run(
+                "INSERT INTO medianest_timeline (id, timeline) VALUES (1, $1) \
+                 ON CONFLICT (id) DO UPDATE SET timeline = EXCLUDED.timeline",
+                args![need.timeline],
+            )
+            .await?;
+        }
+        Ok(need)
     }
 }
 
@@ -59,10 +73,11 @@ pub(in super::super) async fn announce(conn: &mut Conn<'_>, tenant: TenantId) ->
     .map(drop)
 }
 
-/// How far a replica has come; None for a server that is none.
-pub(super) async fn replayed(connection: &mut PgConnection) -> sqlx::Result<Option<i64>> {
-    sqlx::query_scalar(
-        "SELECT CASE WHEN pg_is_in_recovery() THEN (pg_last_wal_replay_lsn() - '0/0')::bigint END",
+/// How far a replica has come, and in which history; None for a server that is none.
+pub(super) async fn replayed(connection: &mut PgConnection) -> sqlx::Result<(Option<i64>, Option<i64>)> {
+    sqlx::query_as(
+        "SELECT CASE WHEN pg_is_in_recovery() THEN (pg_last_wal_replay_lsn() - '0/0')::bigint END, \
+         (SELECT timeline FROM medianest_timeline)",
     )
     .fetch_one(connection)
     .await

@@ -39,7 +39,12 @@ impl Replica {
     }
 
     /// The answer, when the replica has come so far; None when somebody else has to answer.
-    pub(super) async fn read<A, T>(&self, least: i64, args: &A, command: Command<A, T>) -> Option<Result<T>> {
+    pub(super) async fn read<A, T>(
+        &self,
+        (least, timeline): (i64, i64),
+        args: &A,
+        command: Command<A, T>,
+    ) -> Option<Result<T>> {
         if !self.may_be_asked(Instant::now()) {
             return None;
         }
@@ -48,10 +53,16 @@ impl Replica {
         drop(waiting);
         let mut connection = match acquired {
             Ok(Ok(connection)) => connection,
+            // All its connections are at work: there is nothing wrong with it.
+            Err(_) if self.is_busy() => return None,
             _ => return self.leave_alone("no connection"),
         };
         match timeout(PATIENCE, replayed(&mut connection)).await {
-            Ok(Ok(Some(reached))) => {
+            // Positions of one history say nothing about another.
+            Ok(Ok((Some(_), of))) if of != Some(timeline) => {
+                return self.leave_alone("it follows another history");
+            }
+            Ok(Ok((Some(reached), _))) => {
                 self.is_back();
                 if reached < least {
                     return None;
@@ -59,7 +70,7 @@ impl Replica {
             }
             answer => {
                 connection.close_on_drop();
-                let why = if matches!(answer, Ok(Ok(None))) { "it follows nobody" } else { "no answer" };
+                let why = if matches!(answer, Ok(Ok((None, _)))) { "it follows nobody" } else { "no answer" };
                 return self.leave_alone(why);
             }
         }
@@ -92,6 +103,10 @@ impl Replica {
 
     pub(super) fn connections(&self) -> Connections {
         Connections::of(&self.pool, (0, self.waiting.load(Ordering::Relaxed)))
+    }
+
+    fn is_busy(&self) -> bool {
+        self.pool.num_idle() == 0 && self.pool.size() >= self.pool.options().get_max_connections()
     }
 
     pub(super) async fn close(&self) {

@@ -86,6 +86,8 @@ ids! {
     JobId,
     /// An entry of the event log.
     EventId,
+    /// An entry of the audit trail.
+    AuditId,
     /// One of our own users.
     UserId,
     /// A sign-in of one of our own users.

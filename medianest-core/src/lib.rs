@@ -15,6 +15,7 @@
 //! | `conformance` | the suites that prove a backend |
 
 mod asset;
+mod audit;
 #[cfg(feature = "auth")]
 pub mod auth;
 mod authorizer;
@@ -50,6 +51,7 @@ mod time;
 
 pub use self::time::{Clock, ManualClock, SystemClock, Timestamp};
 pub use asset::{Asset, AssetState, Blob, BlobKey, Library, Member, MemberRole, Sha256};
+pub use audit::{ANONYMOUS, AuditEntry, NewAudit, Origin, actions as audit_actions};
 pub use authorizer::Authorizer;
 pub use blob_store::{BlobMeta, BlobStore, BlobStoreExt, ByteStream, MemoryBlobs, blob_not_found};
 pub use bus::{EventBus, MemoryBus, Topic};
@@ -62,7 +64,7 @@ pub use error::{Error, ErrorKind, Failure, Result, Retry};
 pub use event::{Audience, Cursor, Event, EventBacklog, NewEvent, kinds as event_kinds};
 pub use file_name::FileName;
 pub use id::{
-    AssetId, BlobId, EventId, IntentId, JobId, LibraryId, RenditionId, SessionId, TenantId, UserId,
+    AssetId, AuditId, BlobId, EventId, IntentId, JobId, LibraryId, RenditionId, SessionId, TenantId, UserId,
 };
 pub use job::{Fence, Job, JobKind, JobPayload, JobState, NewJob, QueueStats, Runnable};
 pub use limits::Limits;

@@ -3,7 +3,7 @@
 use crate::{State, csrf, problem::Failure, rates::Client};
 use async_trait::async_trait;
 use medianest_core::{
-    Error, ErrorKind, Principal, Result, SessionId,
+    Error, ErrorKind, Origin, Principal, Result, SessionId,
     auth::{Authenticator, Identity},
     engine::Media,
     http as media_http,
@@ -21,6 +21,7 @@ pub(crate) struct Caller {
     proof: Proof,
     authenticator: Arc<dyn Authenticator>,
     identity: Identity,
+    origin: Origin,
 }
 
 /// A caller who is signed in, even if with a password that must be changed.
@@ -63,7 +64,12 @@ impl Caller {
 
     /// What the caller may do and see.
     pub(crate) fn media(&self, state: &State) -> Media {
-        state.engine.acting_as(self.identity.principal.clone())
+        state.engine.acting_as(self.identity.principal.clone()).coming_from(self.origin.clone())
+    }
+
+    /// From where the caller acts.
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// Whoever makes this request.
@@ -80,7 +86,8 @@ impl Caller {
         let identity = identify(&proof, &*authenticator).await?;
         let client = request.data::<Client>().copied().unwrap_or_default();
         state.counters.user(&state.settings.rates, client, &identity.principal)?;
-        Ok(Self { proof, authenticator, identity })
+        let origin = request.data::<Origin>().cloned().unwrap_or_default();
+        Ok(Self { proof, authenticator, identity, origin })
     }
 
     fn ready(self) -> Result<Self> {

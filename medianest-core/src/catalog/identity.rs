@@ -1,12 +1,16 @@
-use super::sealed::Sealed;
-use crate::{NewEvent, Page, PageRequest, Result, SessionId, TenantId, Timestamp, UserId};
+use super::{AuditLog, sealed::Sealed};
+use crate::{NewAudit, NewEvent, Page, PageRequest, Result, SessionId, TenantId, Timestamp, UserId};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// Users and sign-ins, for hosts without users of their own.
 #[async_trait]
-pub trait IdentityCatalog: Sealed + Send + Sync + std::fmt::Debug + 'static {
+pub trait IdentityCatalog: AuditLog + Sealed + Send + Sync + std::fmt::Debug + 'static {
+    /// A view of the same users whose commands record this entry along with what they change: both, or
+    /// neither.
+    fn audited(&self, entry: NewAudit) -> Arc<dyn IdentityCatalog>;
+
     /// Adds a user. With `only_first`, only when the tenant has none yet.
     ///
     /// # Errors

@@ -8,6 +8,7 @@
 //! method fails with `Unavailable` when the backend is away.
 
 mod asset;
+mod audit;
 mod event;
 mod identity;
 mod job;
@@ -15,19 +16,20 @@ mod search;
 mod store;
 
 pub use asset::*;
+pub use audit::*;
 pub use event::*;
 pub use identity::*;
 pub use job::*;
 pub use search::*;
 pub use store::*;
 
-use crate::{Principal, Result, Timestamp};
+use crate::{NewAudit, Principal, Result, Timestamp};
 use async_trait::async_trait;
 use std::{sync::Arc, time::Duration};
 
 /// Everything the engine keeps in rows, from one backend.
 #[async_trait]
-pub trait Catalog: AssetCatalog + StoreCatalog + JobCatalog + EventLog + SearchIndex {
+pub trait Catalog: AssetCatalog + StoreCatalog + JobCatalog + EventLog + SearchIndex + AuditLog {
     /// Creates or upgrades our tables (all prefixed `medianest_`) under a lock, so that any number of
     /// processes may call it, while others work, also programs of the version before. One that was
     /// interrupted goes on when it is called again. Never called by the engine: the program decides when.
@@ -63,6 +65,10 @@ pub trait Catalog: AssetCatalog + StoreCatalog + JobCatalog + EventLog + SearchI
     /// None where there are no replicas.
     fn for_caller(&self, principal: &Principal) -> Option<Arc<dyn Catalog>>;
 
+    /// A view of the same rows whose commands record this entry along with what they change: both, or
+    /// neither. One that answers that it changed nothing records nothing.
+    fn audited(&self, entry: NewAudit) -> Arc<dyn Catalog>;
+
     /// Ends all connections once the commands under way are done. Later calls fail with `Unavailable`.
     async fn close(&self);
 }
@@ -74,17 +80,20 @@ pub enum Aging {
     Jobs,
     /// Events.
     Events,
+    /// Entries of the audit trail.
+    Audit,
 }
 
 impl Aging {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Jobs, Self::Events];
+    pub const ALL: [Self; 3] = [Self::Jobs, Self::Events, Self::Audit];
 
     /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Jobs => "jobs",
             Self::Events => "events",
+            Self::Audit => "audit",
         }
     }
 }

@@ -166,6 +166,12 @@ macro_rules! catalog_tests {
                 a_period_of_jobs_ends_as_a_whole,
                 a_period_of_events_ends_as_a_whole,
             } }
+            $crate::__conformance_tests! { audit, dyn $crate::catalog::Catalog, $make, audit {
+                a_command_is_recorded_along_with_what_it_does,
+                what_did_not_happen_is_not_recorded,
+                entries_are_listed_by_what_was_asked_for,
+                old_entries_are_trimmed,
+            } }
             $crate::__conformance_tests! { search, dyn $crate::catalog::Catalog, $make, search {
                 all_words_are_found_in_any_case,
                 the_last_word_may_be_a_beginning,

@@ -45,6 +45,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failing case panics")]
 
 pub mod assets;
+pub mod audit;
 pub mod blob_store;
 pub mod bus;
 pub mod cache;

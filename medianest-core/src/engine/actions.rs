@@ -2,9 +2,9 @@
 
 use super::Media;
 use crate::{
-    Action, AssetId, Audience, Error, Job, JobId, JobKind, JobState, Library, LibraryId, Member, MemberRole,
-    NewEvent, Page, PageRequest, QueueStats, Resource, Result, StoreName, Topic,
-    catalog::{JobQuery, NewLibrary},
+    Action, AssetId, Audience, AuditEntry, Error, Job, JobId, JobKind, JobState, Library, LibraryId, Member,
+    MemberRole, NewEvent, Page, PageRequest, QueueStats, Resource, Result, StoreName, Topic, audit_actions,
+    catalog::{AuditQuery, JobQuery, NewLibrary},
     event_kinds,
 };
 use serde_json::json;
@@ -40,7 +40,9 @@ impl Media {
             event: self.library_event(id, event_kinds::LIBRARY_CREATED, json!({ "name": name })),
             name,
         };
-        let library = self.catalog().create_library(library).await?;
+        let details = json!({ "name": library.name });
+        let audited = self.audited(audit_actions::LIBRARY_CREATED, format!("library:{id}"), details);
+        let library = audited.create_library(library).await?;
         self.engine().bus().wake(Topic::Committed);
         Ok(library)
     }
@@ -71,7 +73,9 @@ impl Media {
         let name = checked_name(name)?;
         let event = self.library_event(id, event_kinds::LIBRARY_UPDATED, json!({ "name": name }));
         let tenant = self.principal().tenant;
-        let library = self.catalog().rename_library(tenant, id, &name, expected, event).await?;
+        let audited =
+            self.audited(audit_actions::LIBRARY_RENAMED, format!("library:{id}"), json!({ "name": name }));
+        let library = audited.rename_library(tenant, id, &name, expected, event).await?;
         self.engine().bus().wake(Topic::Committed);
         Ok(library)
     }
@@ -83,7 +87,8 @@ impl Media {
     pub async fn delete_library(&self, id: LibraryId) -> Result<()> {
         self.authorize(Action::Manage, Resource::Library(id)).await?;
         let event = self.library_event(id, event_kinds::LIBRARY_DELETED, json!({}));
-        self.catalog().delete_library(self.principal().tenant, id, event).await?;
+        let audited = self.audited(audit_actions::LIBRARY_DELETED, format!("library:{id}"), json!({}));
+        audited.delete_library(self.principal().tenant, id, event).await?;
         self.engine().bus().wake(Topic::Committed);
         Ok(())
     }
@@ -108,7 +113,9 @@ impl Media {
         let event =
             self.library_event(id, event_kinds::MEMBER_ADDED, json!({ "subject": subject, "role": role }));
         let tenant = self.principal().tenant;
-        let member = self.catalog().put_member(tenant, id, subject, role, event).await?;
+        let details = json!({ "subject": subject, "role": role });
+        let audited = self.audited(audit_actions::MEMBER_ADDED, format!("library:{id}"), details);
+        let member = audited.put_member(tenant, id, subject, role, event).await?;
         self.engine().bus().wake(Topic::Committed);
         Ok(member)
     }
@@ -125,7 +132,9 @@ impl Media {
             audience: Audience::Member(id, subject.to_owned()),
             ..self.library_event(id, event_kinds::MEMBER_REMOVED, json!({ "subject": subject }))
         };
-        self.catalog().remove_member(self.principal().tenant, id, subject, event).await?;
+        let details = json!({ "subject": subject });
+        let audited = self.audited(audit_actions::MEMBER_REMOVED, format!("library:{id}"), details);
+        audited.remove_member(self.principal().tenant, id, subject, event).await?;
         self.engine().bus().wake(Topic::Committed);
         Ok(())
     }
@@ -168,7 +177,8 @@ impl Media {
     pub async fn cancel_job(&self, id: JobId) -> Result<bool> {
         let (engine, job) = (self.engine(), self.job(id).await?);
         let told = engine.asset_of(&job).await?.map(|asset| engine.settled_events(&asset));
-        let cancelled = self.catalog().cancel(job.tenant, id, told).await?;
+        let audited = self.audited(audit_actions::JOB_CANCELLED, format!("job:{id}"), json!({}));
+        let cancelled = audited.cancel(job.tenant, id, told).await?;
         engine.bus().wake(Topic::Committed);
         Ok(cancelled)
     }
@@ -179,9 +189,19 @@ impl Media {
     /// `forbidden`; `job_not_found`; `job_not_retryable`.
     pub async fn retry_job(&self, id: JobId) -> Result<Job> {
         self.authorize(Action::Operate, Resource::Tenant).await?;
-        let job = self.catalog().retry(self.principal().tenant, id).await?;
+        let audited = self.audited(audit_actions::JOB_RETRIED, format!("job:{id}"), json!({}));
+        let job = audited.retry(self.principal().tenant, id).await?;
         self.engine().bus().wake(Topic::Jobs);
         Ok(job)
+    }
+
+    /// The audit trail of the tenant, newest first.
+    ///
+    /// # Errors
+    /// `forbidden`; `invalid_cursor`.
+    pub async fn audit(&self, query: &AuditQuery, page: &PageRequest) -> Result<Page<AuditEntry>> {
+        self.authorize(Action::Operate, Resource::Tenant).await?;
+        self.catalog().list_audit(self.principal().tenant, query, page).await
     }
 
     /// How full the queues are.
@@ -199,7 +219,8 @@ impl Media {
     /// `forbidden`.
     pub async fn set_queue_paused(&self, kind: JobKind, paused: bool) -> Result<()> {
         self.authorize(Action::Operate, Resource::Tenant).await?;
-        self.catalog().set_paused(kind, paused).await?;
+        let action = if paused { audit_actions::QUEUE_PAUSED } else { audit_actions::QUEUE_RESUMED };
+        self.audited(action, format!("queue:{}", kind.as_str()), json!({})).set_paused(kind, paused).await?;
         self.engine().bus().wake(Topic::Jobs);
         Ok(())
     }

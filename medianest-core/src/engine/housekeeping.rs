@@ -290,6 +290,7 @@ impl Housekeeping {
         let retention = match of {
             Aging::Jobs => self.engine.options().job_retention,
             Aging::Events => self.engine.options().event_retention,
+            Aging::Audit => self.engine.options().audit_retention,
         };
         let length = (retention / 4).max(SHORTEST_PERIOD);
         let mut age = retention;
@@ -301,6 +302,7 @@ impl Housekeeping {
             let rows = match of {
                 Aging::Jobs => catalog.trim_jobs(age, ROWS).await?,
                 Aging::Events => catalog.trim_events(age, ROWS).await?,
+                Aging::Audit => catalog.trim_audit(age, ROWS).await?,
             };
             if rows < u64::from(ROWS) {
                 break;

@@ -1,7 +1,7 @@
 use super::Engine;
 use crate::{
-    Action, Asset, AssetId, Error, FileName, Library, LibraryId, NewEvent, Page, PageRequest, Principal,
-    Rendition, Resource, Result, Timestamp, Topic, Visibility,
+    Action, Asset, AssetId, Error, FileName, Library, LibraryId, NewAudit, NewEvent, Origin, Page,
+    PageRequest, Principal, Rendition, Resource, Result, Timestamp, Topic, Visibility, audit_actions,
     catalog::{AssetChange, AssetQuery, Catalog, SearchQuery},
     event_kinds,
 };
@@ -17,6 +17,7 @@ pub struct Media {
     principal: Principal,
     /// The rows as this principal sees them: after its own writes.
     catalog: Arc<dyn Catalog>,
+    origin: Origin,
 }
 
 impl Media {
@@ -28,7 +29,14 @@ impl Media {
     pub(super) fn new(engine: Engine, principal: Principal) -> Self {
         let catalog = engine.catalog();
         let catalog = catalog.for_caller(&principal).unwrap_or_else(|| Arc::clone(catalog));
-        Self { engine, principal, catalog }
+        Self { engine, principal, catalog, origin: Origin::default() }
+    }
+
+    /// The same principal, acting from there: what the audit trail says.
+    #[must_use]
+    pub fn coming_from(mut self, origin: Origin) -> Self {
+        self.origin = origin;
+        self
     }
 
     /// The engine.
@@ -39,6 +47,22 @@ impl Media {
     /// The rows, with whatever this principal wrote before.
     pub(super) fn catalog(&self) -> &dyn Catalog {
         &*self.catalog
+    }
+
+    pub(super) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The same rows, to do something that is recorded in the audit trail.
+    pub(super) fn audited(
+        &self,
+        action: &'static str,
+        target: impl Into<String>,
+        details: serde_json::Value,
+    ) -> Arc<dyn Catalog> {
+        let at = self.engine.now();
+        let entry = NewAudit::by(&self.principal, action, target, &self.origin, at);
+        self.catalog.audited(NewAudit { data: details, ..entry })
     }
 
     /// Who acts.
@@ -229,7 +253,9 @@ impl Media {
         let event = self.asset_event(&asset, event_kinds::ASSET_DELETED);
         let retention = self.engine.options().delete_retention;
         let expired = Some(std::time::Duration::ZERO);
-        let deleted = self.catalog().delete_asset(asset.tenant, id, expired, retention, event).await?;
+        let details = serde_json::json!({ "library_id": asset.library_id });
+        let audited = self.audited(audit_actions::ASSET_DELETED, format!("asset:{id}"), details);
+        let deleted = audited.delete_asset(asset.tenant, id, expired, retention, event).await?;
         if !deleted && self.get(id).await?.is_some() {
             return Err(not_trashed());
         }

@@ -34,6 +34,8 @@ pub struct EngineOptions {
     pub event_retention: Duration,
     /// How long finished jobs are shown.
     pub job_retention: Duration,
+    /// How long the audit trail is kept.
+    pub audit_retention: Duration,
 }
 
 impl Default for EngineOptions {
@@ -53,6 +55,7 @@ impl Default for EngineOptions {
             max_crashes: 3,
             event_retention: 30 * DAY,
             job_retention: 7 * DAY,
+            audit_retention: 365 * DAY,
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use super::{Engine, Media};
 use crate::{
-    Action, Asset, AssetState, Error, Facts, Job, JobKind, LibraryId, NewEvent, NewJob, PageRequest, Recipe,
-    Rendition, RenditionId, RenditionState, Resource, Result, TenantId, Topic, Visibility,
+    Action, Asset, AssetState, Error, Facts, Job, JobKind, LibraryId, NewAudit, NewEvent, NewJob,
+    PageRequest, Recipe, Rendition, RenditionId, RenditionState, Resource, Result, TenantId, Topic,
+    Visibility, audit_actions,
     catalog::{AssetOrder, AssetQuery, Declared, NewRendition, SettledEvents},
     event_kinds,
 };
@@ -100,7 +101,9 @@ impl Media {
         recipe.check()?;
         let event =
             self.library_event(library, event_kinds::LIBRARY_UPDATED, serde_json::json!({ "recipe": true }));
-        let version = self.catalog().set_recipe(self.principal().tenant, library, recipe, event).await?;
+        let audited =
+            self.audited(audit_actions::RECIPE_CHANGED, format!("library:{library}"), serde_json::json!({}));
+        let version = audited.set_recipe(self.principal().tenant, library, recipe, event).await?;
         self.engine().bus().wake(Topic::Committed);
         Ok(version)
     }
@@ -113,7 +116,8 @@ impl Media {
     /// `library_not_found`; `forbidden`.
     pub async fn apply_recipe(&self, library: LibraryId) -> Result<Applied> {
         self.authorize(Action::Manage, Resource::Library(library)).await?;
-        let (recipe, _) = self.recipe(library).await?;
+        let (recipe, version) = self.recipe(library).await?;
+        self.record_application(library, version).await?;
         let query =
             AssetQuery { library: Some(library), order: AssetOrder::AddedNewest, ..AssetQuery::default() };
         let visible = Visibility::all(self.principal().tenant);
@@ -129,6 +133,14 @@ impl Media {
                 return Ok(applied);
             }
         }
+    }
+
+    /// It is many commands: what is recorded is that somebody began.
+    async fn record_application(&self, library: LibraryId, version: i64) -> Result<()> {
+        let target = format!("library:{library}");
+        let at = self.engine().now();
+        let entry = NewAudit::by(self.principal(), audit_actions::RECIPE_APPLIED, target, self.origin(), at);
+        self.catalog().record(entry.with("recipe_version", version)).await
     }
 
     async fn apply_to(&self, assets: &[Asset], recipe: &Recipe, mut applied: Applied) -> Result<Applied> {

@@ -1,5 +1,5 @@
 use super::{
-    Group, accounts,
+    Group, accounts, accounts_for,
     model::{
         CredentialsBody, PasswordChangeBody, RefreshTokenBody, RegistrationBody, SignedInBody, UserBody,
     },
@@ -11,7 +11,10 @@ use crate::{
     problem::problems,
     rates::Client,
 };
-use medianest_core::auth::{NewAccount, SignIn, SignedIn, TokenKind};
+use medianest_core::{
+    Origin,
+    auth::{NewAccount, SignIn, SignedIn, TokenKind},
+};
 use poem::{Request, web::Data};
 use poem_openapi::{ApiResponse, OpenApi, payload::Json};
 
@@ -72,11 +75,12 @@ impl AuthApi {
     async fn register(
         &self,
         from: Data<&Client>,
+        origin: Data<&Origin>,
         body: Json<RegistrationBody>,
     ) -> Result<Registered, RegisterProblem> {
         let RegistrationBody { login, name, password } = body.0;
         let account = NewAccount { login: login.0, name: name.map(|name| name.0), password: password.0 };
-        let accounts = accounts(&self.0)?;
+        let accounts = accounts(&self.0)?.coming_from(origin.0.clone());
         let attempt = self.0.counters.register(&self.0.settings.rates, *from.0).await?;
         let user = attempt.judge_registration(accounts.register(account).await).await?;
         Ok(Registered::Created(Json(user.into())))
@@ -91,6 +95,7 @@ impl AuthApi {
         &self,
         request: &Request,
         from: Data<&Client>,
+        origin: Data<&Origin>,
         body: Json<CredentialsBody>,
     ) -> Result<Entered, LoginProblem> {
         let CredentialsBody { login, password, cookie } = body.0;
@@ -101,7 +106,7 @@ impl AuthApi {
         let accounts = accounts(&self.0)?;
         let attempt = self.0.counters.sign_in(&self.0.settings.rates, *from.0, &login.0).await?;
         let sign_in = SignIn { login: login.0, password: password.0, client: client(request), kind };
-        let signed_in = attempt.judge(accounts.login(sign_in).await).await?;
+        let signed_in = attempt.judge(accounts.coming_from(origin.0.clone()).login(sign_in).await).await?;
         Ok(entered(signed_in, &self.0.settings))
     }
 
@@ -113,9 +118,10 @@ impl AuthApi {
     async fn refresh(
         &self,
         from: Data<&Client>,
+        origin: Data<&Origin>,
         body: Json<RefreshTokenBody>,
     ) -> Result<Entered, RefreshProblem> {
-        let accounts = accounts(&self.0)?;
+        let accounts = accounts(&self.0)?.coming_from(origin.0.clone());
         let attempt = self.0.counters.refresh(&self.0.settings.rates, *from.0).await?;
         let signed_in = attempt.judge(accounts.refresh(&body.0.refresh_token.0).await).await?;
         Ok(entered(signed_in, &self.0.settings))
@@ -155,7 +161,7 @@ impl AuthApi {
         let caller: Caller = caller.0;
         let kind = if caller.has_cookie() { TokenKind::Cookie } else { TokenKind::Access };
         let PasswordChangeBody { current_password, new_password } = body.0;
-        let accounts = accounts(&self.0)?;
+        let accounts = accounts_for(&self.0, &caller)?;
         let who = caller.principal();
         let attempt = self.0.counters.sign_in(&self.0.settings.rates, *from.0, &who.subject).await?;
         let changed =

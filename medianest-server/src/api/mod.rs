@@ -3,6 +3,7 @@
 
 mod answer;
 mod assets;
+mod audit;
 mod auth;
 mod bytes;
 mod content;
@@ -26,7 +27,7 @@ mod written;
 
 pub(crate) use described::{document, page as document_page};
 
-use crate::State;
+use crate::{State, caller::Caller};
 use medianest_core::{Error, ErrorKind, PageRequest, Result, auth::Accounts};
 use model::{Limit, PageCursor};
 use poem::{Endpoint, EndpointExt, IntoEndpoint, Response};
@@ -51,6 +52,8 @@ enum Group {
     Work,
     /// What happens, as it happens.
     Events,
+    /// Who did what.
+    Audit,
 }
 
 const DESCRIPTION: &str = "Media management: ingest, understand, render, find, deliver.
@@ -62,7 +65,7 @@ pub(crate) type Api = (
     (auth::AuthApi, sessions::SessionsApi, me::MeApi, users::UsersApi),
     (libraries::LibrariesApi, members::MembersApi, recipes::RecipesApi, stores::StoresApi),
     (assets::AssetsApi, upload::UploadApi, direct::DirectApi, content::ContentApi, search::SearchApi),
-    (jobs::JobsApi, events::EventsApi),
+    (jobs::JobsApi, events::EventsApi, audit::AuditApi),
 );
 
 /// The service of `/api/v1`.
@@ -87,7 +90,7 @@ pub(crate) fn service(state: &State) -> impl Endpoint<Output = Response> + use<>
             content::ContentApi::new(state),
             search::SearchApi(state.clone()),
         ),
-        (jobs::JobsApi(state.clone()), events::EventsApi::new(state)),
+        (jobs::JobsApi(state.clone()), events::EventsApi::new(state), audit::AuditApi(state.clone())),
     );
     named(api).into_endpoint().before(repeated::refuse_repeated)
 }
@@ -107,6 +110,11 @@ fn accounts(state: &State) -> Result<&Arc<Accounts>> {
             "users are kept elsewhere; this server signs nobody in",
         )
     })
+}
+
+/// The accounts, for a caller who changes something: the audit trail tells from where.
+fn accounts_for(state: &State, caller: &Caller) -> Result<Accounts> {
+    Ok(accounts(state)?.coming_from(caller.origin().clone()))
 }
 
 fn page(limit: Option<Limit>, cursor: Option<PageCursor>) -> Result<PageRequest> {

@@ -1,5 +1,5 @@
 use super::{
-    Group, accounts,
+    Group, accounts, accounts_for,
     model::{SessionBody, SessionsBody, SessionsEndedBody, Text},
 };
 use crate::{State, caller::Caller, problem::problems};
@@ -33,7 +33,8 @@ impl SessionsApi {
     /// End all of one's own sessions but this one
     #[oai(path = "/auth/sessions", method = "delete", operation_id = "endSessions")]
     async fn end_others(&self, caller: Caller) -> Result<Json<SessionsEndedBody>, ListProblem> {
-        let ended = accounts(&self.0)?.end_own_sessions(caller.principal(), caller.session()).await?;
+        let ended =
+            accounts_for(&self.0, &caller)?.end_own_sessions(caller.principal(), caller.session()).await?;
         Ok(Json(SessionsEndedBody { ended: ended as u64 }))
     }
 

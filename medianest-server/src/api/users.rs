@@ -1,5 +1,5 @@
 use super::{
-    Group, accounts,
+    Group, accounts, accounts_for,
     headers::{IdempotencyKey, once},
     model::{
         Limit, NewUserBody, OneTimePasswordBody, PageBody, PageCursor, PasswordResetBody, SessionsEndedBody,
@@ -85,7 +85,7 @@ impl UsersApi {
         let account = NewAccount { login: login.0, name: name.map(|name| name.0), password: password.0 };
         let role = role.map_or_else(|| USER.to_owned(), |role| role.0.0);
         let must_change = must_change_password.unwrap_or(true);
-        let (actor, accounts) = (caller.principal(), accounts(&self.0)?);
+        let (actor, accounts) = (caller.principal(), accounts_for(&self.0, &caller)?);
         let (user, created) = match key.id_for(actor) {
             None => (accounts.create_user(actor, account, &role, must_change).await?, true),
             Some(id) => {
@@ -118,7 +118,7 @@ impl UsersApi {
     ) -> Result<Json<UserBody>, ChangeProblem> {
         let UserChangeBody { name, role, disabled } = body.0;
         let (name, role) = (name.map(|name| name.0), role.map(|role| role.0.0));
-        let user = accounts(&self.0)?
+        let user = accounts_for(&self.0, &caller)?
             .change_user(caller.principal(), id.0.0, name.as_deref(), role.as_deref(), disabled)
             .await?;
         Ok(Json(user.into()))
@@ -134,7 +134,7 @@ impl UsersApi {
         id: Path<Text<UserId>>,
         body: Json<PasswordResetBody>,
     ) -> Result<Json<OneTimePasswordBody>, ResetProblem> {
-        let (_, password) = accounts(&self.0)?
+        let (_, password) = accounts_for(&self.0, &caller)?
             .reset_password(caller.principal(), id.0.0, body.0.password.map(|password| password.0))
             .await?;
         Ok(Json(OneTimePasswordBody { password }))
@@ -147,7 +147,7 @@ impl UsersApi {
         caller: Caller,
         id: Path<Text<UserId>>,
     ) -> Result<Json<SessionsEndedBody>, EndProblem> {
-        let ended = accounts(&self.0)?.end_user_sessions(caller.principal(), id.0.0).await?;
+        let ended = accounts_for(&self.0, &caller)?.end_user_sessions(caller.principal(), id.0.0).await?;
         Ok(Json(SessionsEndedBody { ended: ended as u64 }))
     }
 }

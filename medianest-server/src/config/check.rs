@@ -115,6 +115,7 @@ impl Config {
             ("accounts.token_minutes", u64::from(self.accounts.token_minutes)),
             ("accounts.session_idle_days", u64::from(self.accounts.session_idle_days)),
             ("accounts.session_days", u64::from(self.accounts.session_days)),
+            ("accounts.audit_days", u64::from(self.accounts.audit_days)),
             ("limits.max_pixels", limits.max_pixels),
             ("limits.max_side", u64::from(limits.max_side)),
             ("limits.max_frames", u64::from(limits.max_frames)),

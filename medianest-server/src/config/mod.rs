@@ -118,6 +118,8 @@ pub struct Accounts {
     pub session_idle_days: u32,
     /// Days after which a session ends at the latest.
     pub session_days: u32,
+    /// Days that the audit trail is kept.
+    pub audit_days: u32,
     /// Where the keys are that sign tokens and URLs; by default in the data directory. Processes that
     /// work together need the same.
     pub keys_dir: Option<PathBuf>,
@@ -246,6 +248,7 @@ impl Default for Accounts {
             token_minutes: 15,
             session_idle_days: 14,
             session_days: 90,
+            audit_days: 365,
             keys_dir: None,
         }
     }
@@ -403,6 +406,7 @@ impl Config {
         options.trash_retention = days(self.storage.trash_days);
         options.delete_retention = days(self.storage.deleted_days);
         options.intent_ttl = Duration::from_secs(self.storage.unfinished_seconds.into());
+        options.audit_retention = days(self.accounts.audit_days);
         options
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 use http::{HeaderValue, StatusCode, header};
-use medianest_core::{Error, ErrorKind};
+use medianest_core::{Error, ErrorKind, Origin};
 use poem::{Body, Endpoint, IntoResponse, Request, Response};
 use poem_openapi::OperationId;
 use std::{panic::AssertUnwindSafe, time::Instant};
@@ -46,6 +46,7 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         request.set_data(Verb(method.clone()));
         let client = self.state.counters.client(&request, &self.state.settings);
         request.set_data(client);
+        request.set_data(Origin { request_id: Some(id.clone()), address: client.ip() });
         let asked = Asked { request_id: &id, path: &path };
         let rest = linger::Rest::of(&mut request);
 

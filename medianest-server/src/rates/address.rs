@@ -66,6 +66,11 @@ impl Client {
         Self(Some(address))
     }
 
+    /// The address itself.
+    pub(crate) fn ip(self) -> Option<IpAddr> {
+        self.0.map(|address| address.to_canonical())
+    }
+
     /// The address that is counted: a whole /64 of IPv6 is one.
     pub(super) fn address(self) -> Option<IpAddr> {
         self.0.map(counted_as)

@@ -89,4 +89,8 @@ INSERT INTO medianest_events (id, position, tenant, kind, library_id, subject, d
         (SELECT max(period) FROM medianest_periods WHERE rows_of = 'events') - 3 + (n - 1) * 4 / (2 * :rows)
     FROM (SELECT * FROM medianest_events WHERE position IS NOT NULL AND library_id IS NOT NULL LIMIT 1) AS e,
         medianest_event_log AS l, generate_series(1, 2 * :rows) AS n;
+INSERT INTO medianest_audit (id, tenant, actor, action, target, data, at, period)
+    SELECT md5('audit' || n)::uuid, tenant, 'user' || n % 1000, 'session.opened', 'user:' || n, '{}',
+        at - n * 1000000::bigint, (SELECT max(period) FROM medianest_periods WHERE rows_of = 'audit') - n % 4
+    FROM (SELECT * FROM medianest_audit LIMIT 1) AS a, generate_series(1, :rows) AS n;
 UPDATE medianest_event_log SET head = (SELECT max(position) FROM medianest_events);

@@ -174,6 +174,14 @@ async fn change_things(server: &Server, admin: &Caller<'_>, library_of_few: &str
     admin.call("cancelJob", M::POST, &format!("/jobs/{}/cancel", of("queued").await), None).await;
     admin.call("retryJob", M::POST, &format!("/jobs/{}/retry", of("dead").await), None).await;
     admin.get("listQueues", "/queues").await;
+    for query in [
+        "",
+        "?actor=nobody",
+        "?action=session.refused",
+        "?from=2020-01-01T00:00:00Z&before=2021-01-01T00:00:00Z",
+    ] {
+        admin.list("listAudit", &format!("/admin/audit{query}")).await;
+    }
     admin.call("pauseQueue", M::POST, "/queues/transcode/pause", None).await;
     admin.call("resumeQueue", M::POST, "/queues/transcode/resume", None).await;
 

@@ -1,9 +1,12 @@
-use super::{migrate, periods};
+use super::{
+    audit::{self, Audited},
+    migrate, periods,
+};
 use crate::sql::Conn;
 use async_trait::async_trait;
 use futures::{FutureExt, future::BoxFuture};
 use medianest_core::{
-    Principal, Result, TenantId, Timestamp,
+    NewAudit, Principal, Result, TenantId, Timestamp,
     catalog::{Aging, Catalog, sealed::Sealed},
 };
 use std::{sync::Arc, time::Duration};
@@ -50,6 +53,11 @@ pub(crate) trait Backend: std::fmt::Debug + Send + Sync + 'static {
     /// time, while nobody else runs something under the same name.
     async fn alone(&self, name: &'static str, command: Command<(), ()>) -> Result<()>;
 
+    /// The same database, as this caller sees it.
+    fn share(&self) -> Self
+    where
+        Self: Sized;
+
     /// A view for one caller; None where there are no replicas.
     fn for_caller(&self, principal: &Principal) -> Option<Self>
     where
@@ -64,10 +72,20 @@ pub(crate) trait Backend: std::fmt::Debug + Send + Sync + 'static {
 #[expect(private_bounds, reason = "the backends are ours alone, as the catalog traits are sealed")]
 pub struct SqlCatalog<B: Backend> {
     pub(crate) backend: B,
+    /// What is recorded along with what a command changes.
+    pub(super) audit: Option<NewAudit>,
 }
 
 #[expect(private_bounds, reason = "the backends are ours alone, as the catalog traits are sealed")]
 impl<B: Backend> SqlCatalog<B> {
+    pub(crate) fn over(backend: B) -> Self {
+        Self { backend, audit: None }
+    }
+
+    pub(super) fn recording(&self, entry: NewAudit) -> Self {
+        Self { backend: self.backend.share(), audit: Some(entry) }
+    }
+
     pub(crate) async fn read<A, T>(&self, args: A, command: Command<A, T>) -> Result<T>
     where
         A: Send + Sync + 'static,
@@ -89,7 +107,10 @@ impl<B: Backend> SqlCatalog<B> {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        self.backend.write(args, command).await
+        match self.audit.clone() {
+            None => self.backend.write(args, command).await,
+            Some(entry) => self.backend.write(Audited { args, command, entry }, audit::run).await,
+        }
     }
 
     pub(crate) async fn write_alone<A, T>(&self, args: A, command: Command<A, T>) -> Result<T>
@@ -110,7 +131,13 @@ impl<B: Backend> SqlCatalog<B> {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        self.backend.write_rights(tenant, args, command).await
+        match self.audit.clone() {
+            None => self.backend.write_rights(tenant, args, command).await,
+            Some(entry) => {
+                let audited = Audited { args, command, entry };
+                self.backend.write_rights(tenant, audited, audit::run).await
+            }
+        }
     }
 }
 
@@ -136,7 +163,11 @@ impl<B: Backend> Catalog for SqlCatalog<B> {
 
     fn for_caller(&self, principal: &Principal) -> Option<Arc<dyn Catalog>> {
         let backend = self.backend.for_caller(principal)?;
-        Some(Arc::new(Self { backend }))
+        Some(Arc::new(Self::over(backend)))
+    }
+
+    fn audited(&self, entry: NewAudit) -> Arc<dyn Catalog> {
+        Arc::new(self.recording(entry))
     }
 
     async fn close(&self) {

@@ -1,6 +1,7 @@
 //! The commands, written once for both databases, and the traits of `medianest_core::catalog` on them.
 
 mod assets;
+mod audit;
 mod backend;
 mod cursor;
 mod events;

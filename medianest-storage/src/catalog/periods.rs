@@ -15,6 +15,7 @@ const fn table(of: Aging) -> &'static str {
     match of {
         Aging::Jobs => "medianest_jobs",
         Aging::Events => "medianest_events",
+        Aging::Audit => "medianest_audit",
     }
 }
 

@@ -102,7 +102,7 @@ impl SqlCatalog<Postgres> {
 
     fn new(primary: Primary, guest: bool, limit: Duration, replicas: Option<Replicas>) -> Self {
         let servers = Servers { primary, guest, closed: AtomicBool::new(false), limit, replicas };
-        Self { backend: Postgres { servers: Arc::new(servers), caller: None } }
+        Self::over(Postgres { servers: Arc::new(servers), caller: None })
     }
 
     /// The pool, for a [`PostgresBus`] beside the catalog.
@@ -330,6 +330,10 @@ impl Backend for Postgres {
             back_off(attempt).await;
             attempt += 1;
         }
+    }
+
+    fn share(&self) -> Self {
+        Self { servers: Arc::clone(&self.servers), caller: self.caller.clone() }
     }
 
     fn for_caller(&self, principal: &Principal) -> Option<Self> {

@@ -1,6 +1,6 @@
 use medianest_core::{
-    AssetId, BlobId, BlobKey, EventId, Failure, IntentId, JobId, LibraryId, RenditionId, Result, SessionId,
-    Sha256, StoreName, TenantId, Timestamp, UserId,
+    AssetId, AuditId, BlobId, BlobKey, EventId, Failure, IntentId, JobId, LibraryId, RenditionId, Result,
+    SessionId, Sha256, StoreName, TenantId, Timestamp, UserId,
 };
 use serde::de::DeserializeOwned;
 use sqlx::Row as _;
@@ -150,6 +150,7 @@ columns! {
     StoreName: String => |value| StoreName::new(value).ok();
     Sha256: Vec<u8> => |value| value.try_into().ok().map(Sha256);
     AssetId: Uuid => |value| Some(value.into());
+    AuditId: Uuid => |value| Some(value.into());
     BlobId: Uuid => |value| Some(value.into());
     EventId: Uuid => |value| Some(value.into());
     IntentId: Uuid => |value| Some(value.into());

@@ -95,6 +95,9 @@ macro_rules! shared_text {
     (PERIOD_OF_EVENTS) => {
         "(SELECT max(p.period) FROM medianest_periods p WHERE p.rows_of = 'events')"
     };
+    (PERIOD_OF_AUDIT) => {
+        "(SELECT max(p.period) FROM medianest_periods p WHERE p.rows_of = 'audit')"
+    };
     ($text:literal) => {
         $text
     };

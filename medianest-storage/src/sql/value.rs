@@ -1,6 +1,6 @@
 use medianest_core::{
-    AssetId, BlobId, BlobKey, EventId, IntentId, JobId, LibraryId, RenditionId, SessionId, Sha256, StoreName,
-    TenantId, Timestamp, UserId,
+    AssetId, AuditId, BlobId, BlobKey, EventId, IntentId, JobId, LibraryId, RenditionId, SessionId, Sha256,
+    StoreName, TenantId, Timestamp, UserId,
 };
 use sqlx::Arguments as _;
 use std::time::Duration;
@@ -146,4 +146,4 @@ macro_rules! ids {
     )+};
 }
 
-ids!(AssetId, BlobId, EventId, IntentId, JobId, LibraryId, RenditionId, SessionId, TenantId, UserId);
+ids!(AssetId, AuditId, BlobId, EventId, IntentId, JobId, LibraryId, RenditionId, SessionId, TenantId, UserId);

@@ -25,7 +25,7 @@ use writer::Writer;
 pub type SqliteCatalog = SqlCatalog<Sqlite>;
 
 /// How commands reach an SQLite database; see [`SqliteCatalog`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sqlite {
     writer: Writer,
     /// None in memory: what another connection opens there is another database.
@@ -52,7 +52,7 @@ impl SqlCatalog<Sqlite> {
         let options = options().filename(path).journal_mode(SqliteJournalMode::Wal);
         let writer = connect(&options.clone().create_if_missing(true)).await?;
         let readers = Readers::new(options.pragma("query_only", "ON"));
-        Ok(Self { backend: Sqlite { writer: Writer::start(writer), readers: Some(readers) } })
+        Ok(Self::over(Sqlite { writer: Writer::start(writer), readers: Some(readers) }))
     }
 
     /// An empty database in memory, gone with the catalog.
@@ -62,7 +62,7 @@ impl SqlCatalog<Sqlite> {
     pub async fn in_memory() -> Result<Self> {
         // By its name, not by sqlx's flag: that would put also the copies of a backup into memory.
         let writer = connect(&options().filename(":memory:").create_if_missing(true)).await?;
-        Ok(Self { backend: Sqlite { writer: Writer::start(writer), readers: None } })
+        Ok(Self::over(Sqlite { writer: Writer::start(writer), readers: None }))
     }
 
     /// Writes a consistent copy of the database to a new file, while it is in use.
@@ -153,6 +153,10 @@ impl Backend for Sqlite {
 
     async fn alone(&self, _: &'static str, command: Command<(), ()>) -> Result<()> {
         self.write((), command).await
+    }
+
+    fn share(&self) -> Self {
+        self.clone()
     }
 
     fn for_caller(&self, _: &Principal) -> Option<Self> {

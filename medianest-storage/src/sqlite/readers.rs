@@ -11,7 +11,7 @@ const MAX_READERS: usize = 8;
 /// A few connections that only read, opened when they are needed.
 ///
 /// sqlx's own pool starts a task for each connection that comes back; a lookup by id is cheaper than that.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Readers {
     options: SqliteConnectOptions,
     permits: Arc<Semaphore>,

@@ -15,7 +15,7 @@ const GROUP: usize = 64;
 
 /// The one writer. A command that finds it idle is committed at once; those that come while it commits
 /// are the next group.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Writer {
     queue: mpsc::Sender<Message>,
 }

@@ -6,7 +6,8 @@ pub use users::NewAccount;
 
 use super::{Passwords, SessionStore, TokenAuthenticator, Tokens};
 use crate::{
-    Clock, Error, ErrorKind, NewEvent, Principal, Result, SessionId, TenantId, UserId,
+    AuditId, Clock, Error, ErrorKind, NewAudit, NewEvent, Origin, Principal, Result, SessionId, TenantId,
+    UserId,
     catalog::{IdentityCatalog, User},
 };
 use serde_json::json;
@@ -53,6 +54,7 @@ pub struct Accounts {
     tokens: Arc<Tokens>,
     clock: Arc<dyn Clock>,
     options: AccountsOptions,
+    origin: Origin,
 }
 
 impl Accounts {
@@ -65,7 +67,14 @@ impl Accounts {
         clock: Arc<dyn Clock>,
         options: AccountsOptions,
     ) -> Self {
-        Self { tenant: TenantId::DEFAULT, catalog, sessions, passwords, tokens, clock, options }
+        let (tenant, origin) = (TenantId::DEFAULT, Origin::default());
+        Self { tenant, catalog, sessions, passwords, tokens, clock, options, origin }
+    }
+
+    /// For who acts from there: what the audit trail says.
+    #[must_use]
+    pub fn coming_from(&self, origin: Origin) -> Self {
+        Self { origin, ..self.clone() }
     }
 
     /// The users of another tenant.
@@ -95,6 +104,20 @@ impl Accounts {
     fn event(&self, user: UserId, login: &str, kind: &'static str, by: &str) -> NewEvent {
         let data = json!({ "user_id": user, "login": login, "by": by });
         NewEvent::about_subject(self.tenant, user.to_string(), kind, self.clock.now(), data)
+    }
+
+    /// An entry of the audit trail about a user.
+    fn entry(&self, actor: impl Into<String>, action: &'static str, user: UserId) -> NewAudit {
+        NewAudit {
+            id: AuditId::new(),
+            tenant: self.tenant,
+            actor: actor.into(),
+            action,
+            target: format!("user:{user}"),
+            data: json!({}),
+            origin: self.origin.clone(),
+            at: self.clock.now(),
+        }
     }
 
     async fn require_user(&self, id: UserId) -> Result<User> {

@@ -1,6 +1,7 @@
 use super::{Accounts, Ended, to_the_end};
 use crate::{
-    Error, ErrorKind, NewEvent, Principal, Result, Retry, SessionId, UserId,
+    ANONYMOUS, Error, ErrorKind, NewAudit, NewEvent, Principal, Result, Retry, SessionId, UserId,
+    audit_actions,
     auth::{Passwords, TokenKind, refresh_token::RefreshToken},
     catalog::{NewSession, RefreshSession, Refreshed, Session, User, UserChange},
     event_kinds,
@@ -64,7 +65,13 @@ impl Accounts {
         };
         let stored = user.as_ref().map(|user| user.password_hash.as_str());
         let right = self.passwords.verify(&sign_in.password, stored).await?;
-        let user = user.filter(|user| right && user.disabled_at.is_none()).ok_or_else(invalid_credentials)?;
+        let user = match user {
+            Some(user) if right && user.disabled_at.is_none() => user,
+            refused => {
+                self.record_refusal(refused.as_ref(), right).await?;
+                return Err(invalid_credentials());
+            }
+        };
         let signed_in = self.open_session(user, sign_in.client, sign_in.kind).await?;
         if self.passwords.is_outdated(&signed_in.user.password_hash)
             && let Err(error) = self.rehash(&signed_in.user, &sign_in.password).await
@@ -72,6 +79,21 @@ impl Accounts {
             tracing::warn!(error = %error.report(), "a password keeps its old hash until the next sign-in");
         }
         Ok(signed_in)
+    }
+
+    /// What was shown is not recorded: people type their password where the login goes.
+    async fn record_refusal(&self, user: Option<&User>, right: bool) -> Result<()> {
+        let why = if right { "disabled" } else { "password" };
+        let entry = match user {
+            Some(user) => {
+                self.entry(ANONYMOUS, audit_actions::SESSION_REFUSED, user.id).with("because_of", why)
+            }
+            None => {
+                let entry = self.entry(ANONYMOUS, audit_actions::SESSION_REFUSED, UserId::new());
+                NewAudit { target: "login".into(), ..entry.with("because_of", "login") }
+            }
+        };
+        self.catalog.record(entry).await
     }
 
     /// Hashes a password, which was right for `user`, with the parameters of today; unless it is another
@@ -99,7 +121,9 @@ impl Accounts {
             idle: self.options.session_idle,
             absolute,
         };
-        let session = self.catalog.create_session(session).await.map_err(|error| match error.code() {
+        let entry = self.entry(user.id.to_string(), audit_actions::SESSION_OPENED, user.id);
+        let audited = self.catalog.audited(entry.with("session_id", id));
+        let session = audited.create_session(session).await.map_err(|error| match error.code() {
             // Disabled, deleted, or another password since we looked.
             "user_not_found" => invalid_credentials(),
             _ => error,
@@ -162,6 +186,10 @@ impl Accounts {
             Ok(refreshed)
         })
         .await?;
+        if refreshed == Refreshed::Replayed {
+            let entry = self.entry(ANONYMOUS, audit_actions::SESSION_REPLAYED, UserId::new());
+            self.catalog.record(NewAudit { target: format!("session:{}", shown.session), ..entry }).await?;
+        }
         match refreshed {
             Refreshed::Done(session, user) => self.signed_in(user, session, next),
             Refreshed::Raced => {
@@ -224,12 +252,18 @@ impl Accounts {
     /// # Errors
     /// `not_a_user`; `Unavailable`.
     pub async fn end_own_sessions(&self, actor: &Principal, except: Option<SessionId>) -> Result<usize> {
-        self.end_sessions_of(self.user_of(actor)?, except).await
+        self.end_sessions_of(self.user_of(actor)?, except, actor).await
     }
 
-    pub(super) async fn end_sessions_of(&self, user: UserId, except: Option<SessionId>) -> Result<usize> {
+    pub(super) async fn end_sessions_of(
+        &self,
+        user: UserId,
+        except: Option<SessionId>,
+        by: &Principal,
+    ) -> Result<usize> {
+        let entry = self.entry(&by.subject, audit_actions::SESSIONS_ENDED, user);
         let (tenant, catalog, sessions) =
-            (self.tenant, Arc::clone(&self.catalog), Arc::clone(&self.sessions));
+            (self.tenant, self.catalog.audited(entry), Arc::clone(&self.sessions));
         to_the_end(async move {
             let ended = catalog.end_sessions(tenant, user, except).await?;
             Ended::AllOf(user).forget(&sessions, tenant).await?;
@@ -274,7 +308,8 @@ impl Accounts {
 
     pub(super) async fn set_password(&self, user: &User, change: UserChange, by: &str) -> Result<User> {
         let event = self.event(user.id, &user.login, event_kinds::USER_PASSWORD_CHANGED, by);
-        self.change(user.id, change, vec![event]).await
+        let entry = self.entry(by, audit_actions::USER_PASSWORD_CHANGED, user.id);
+        self.change(user.id, change, vec![event], entry).await
     }
 
     /// Changes a user and forgets their sessions.
@@ -283,9 +318,10 @@ impl Accounts {
         user: UserId,
         change: UserChange,
         events: Vec<NewEvent>,
+        entry: NewAudit,
     ) -> Result<User> {
         let (tenant, catalog, sessions) =
-            (self.tenant, Arc::clone(&self.catalog), Arc::clone(&self.sessions));
+            (self.tenant, self.catalog.audited(entry), Arc::clone(&self.sessions));
         to_the_end(async move {
             let changed = catalog.change_user(tenant, user, &change, events).await?;
             Ended::AllOf(user).forget(&sessions, tenant).await?;

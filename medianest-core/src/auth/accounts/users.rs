@@ -1,6 +1,6 @@
 use super::Accounts;
 use crate::{
-    ADMIN, Error, ErrorKind, Page, PageRequest, Principal, Result, USER, UserId,
+    ADMIN, ANONYMOUS, Error, ErrorKind, Page, PageRequest, Principal, Result, USER, UserId, audit_actions,
     auth::Passwords,
     catalog::{NewUser, User, UserChange},
     event_kinds,
@@ -60,7 +60,7 @@ impl Accounts {
             let message = "registration is closed; ask an administrator for an account";
             return Err(Error::new(ErrorKind::Forbidden, "registration_closed", message));
         }
-        self.add(UserId::new(), account, USER, false, false, "registration").await
+        self.add(UserId::new(), account, USER, false, false, ANONYMOUS).await
     }
 
     /// An administrator adds a user.
@@ -115,7 +115,9 @@ impl Accounts {
             at: self.clock.now(),
             event: self.event(id, login, event_kinds::USER_REGISTERED, by),
         };
-        self.catalog.create_user(user, only_first).await
+        let entry =
+            self.entry(by, audit_actions::USER_REGISTERED, id).with("login", login).with("role", role);
+        self.catalog.audited(entry).create_user(user, only_first).await
     }
 
     /// The caller as one of our users; None when they are a host's.
@@ -199,7 +201,17 @@ impl Accounts {
             let kind = if disabled { event_kinds::USER_DISABLED } else { event_kinds::USER_ENABLED };
             events.push(self.event(id, &user.login, kind, &actor.subject));
         }
-        self.change(id, change, events).await
+        let mut entry = self.entry(&actor.subject, audit_actions::USER_CHANGED, id);
+        if let Some(name) = &change.name {
+            entry = entry.with("name", name);
+        }
+        if let Some(role) = &change.role {
+            entry = entry.with("role", role);
+        }
+        if let Some(disabled) = change.disabled {
+            entry = entry.with("disabled", disabled);
+        }
+        self.change(id, change, events, entry).await
     }
 
     /// An administrator gives a user a new password, to be changed at the next sign-in, and ends all of
@@ -229,7 +241,7 @@ impl Accounts {
     pub async fn end_user_sessions(&self, actor: &Principal, id: UserId) -> Result<usize> {
         self.require_admin(actor)?;
         self.require_user(id).await?;
-        self.end_sessions_of(id, None).await
+        self.end_sessions_of(id, None, actor).await
     }
 }
 

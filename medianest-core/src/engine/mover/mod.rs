@@ -10,7 +10,7 @@ mod progress;
 use super::{Engine, Media, Store, sink::Pulse};
 use crate::{
     Action, AssetId, Blob, BlobId, BlobKey, Error, ErrorKind, Failure, IntentId, Job, LibraryId, NewEvent,
-    Rendition, RenditionId, Resource, Result, StoreName, Topic,
+    Rendition, RenditionId, Resource, Result, StoreName, Topic, audit_actions,
     catalog::{FinishedMove, Intent, LibraryStore, Move, MovedOriginal, MovedRendition, Stray},
     event_kinds,
 };
@@ -55,7 +55,9 @@ impl Media {
         }
         let event = self.library_event(library, event_kinds::LIBRARY_UPDATED, json!({ "store": store }));
         let tenant = self.principal().tenant;
-        let named = self.catalog().set_library_store(tenant, library, store, event).await?;
+        let details = json!({ "store": store });
+        let audited = self.audited(audit_actions::LIBRARY_MOVED, format!("library:{library}"), details);
+        let named = audited.set_library_store(tenant, library, store, event).await?;
         self.engine().bus().wake(Topic::Jobs);
         self.engine().bus().wake(Topic::Committed);
         Ok(named)

@@ -1,6 +1,7 @@
 //! The JSON of the contract. Each type mirrors one of the core, so that the contract changes only on purpose.
 
 mod asset;
+mod audit;
 mod demanded;
 mod direct;
 mod facts;
@@ -12,6 +13,7 @@ mod text;
 mod work;
 
 pub(crate) use asset::*;
+pub(crate) use audit::*;
 pub(crate) use demanded::*;
 pub(crate) use direct::*;
 pub(crate) use facts::*;

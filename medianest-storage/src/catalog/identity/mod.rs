@@ -7,13 +7,17 @@ use super::{Backend, SqlCatalog};
 use async_trait::async_trait;
 use futures::FutureExt;
 use medianest_core::{
-    NewEvent, Page, PageRequest, Result, SessionId, TenantId, UserId,
+    NewAudit, NewEvent, Page, PageRequest, Result, SessionId, TenantId, UserId,
     catalog::{IdentityCatalog, NewSession, NewUser, RefreshSession, Refreshed, Session, User, UserChange},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 #[async_trait]
 impl<B: Backend> IdentityCatalog for SqlCatalog<B> {
+    fn audited(&self, entry: NewAudit) -> Arc<dyn IdentityCatalog> {
+        Arc::new(self.recording(entry))
+    }
+
     async fn create_user(&self, user: NewUser, only_first: bool) -> Result<User> {
         self.write((user, only_first), |c, (new, only_first)| user::create(c, new, *only_first).boxed()).await
     }

@@ -39,6 +39,7 @@ const MIGRATIONS: &[Migration] = migrations![
     4 "0004_rare_assets" for 1,
     5 "0005_partitions" for 4,
     6 "0006_stores" for 4,
+    7 "0007_audit" for 4,
 ];
 
 impl Migration {

@@ -266,6 +266,12 @@ impl BlobKey {
         self.0.starts_with("r/") && self.0.split('/').count() == 4
     }
 
+    /// Whether it lies in this folder.
+    #[cfg(feature = "engine")]
+    pub(crate) fn is_below(&self, folder: &Self) -> bool {
+        self.0.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
+    }
+
     /// The key of a part below the folder of its rendition. The attempt is in it, so that a worker
     /// that lost its lease never writes over what its successor wrote.
     #[must_use]

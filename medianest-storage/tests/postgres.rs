@@ -3,10 +3,12 @@
 
 use futures::{StreamExt, future::join_all};
 use medianest_core::{
-    AssetId, AssetState, Blob, BlobId, BlobKey, Clock, ErrorKind, EventBus, IntentId, JobKind, LibraryId,
-    NewEvent, PageRequest, Recipe, Sha256, StoreName, SystemClock, TenantId, Topic, Visibility,
+    AssetId, AssetState, Blob, BlobId, BlobKey, Clock, ErrorKind, EventBus, IntentId, JobId, JobKind,
+    LibraryId, NewEvent, NewJob, PageRequest, Recipe, Sha256, StoreName, SystemClock, TenantId, Topic,
+    Visibility,
     catalog::{
-        Aging, AssetCatalog, Catalog, Intent, JobCatalog, NewAsset, NewLibrary, SearchIndex, SearchQuery,
+        Aging, AssetCatalog, Catalog, Claim, Intent, JobCatalog, NewAsset, NewLibrary, SearchIndex,
+        SearchQuery,
     },
 };
 use medianest_storage::{PgPool, PostgresBus, PostgresCatalog, PostgresOptions};
@@ -41,6 +43,30 @@ medianest_core::catalog_tests!(postgres, migrated().await);
 medianest_core::catalog_tests!(periods, in_periods().await);
 medianest_core::identity_tests!(identity, migrated().await);
 medianest_core::event_bus_tests!(notify, bus().await);
+
+/// A program that knows no periods queues a job again where it lies.
+#[tokio::test]
+async fn a_job_that_is_queued_again_in_a_period_is_found_and_stays() {
+    let (catalog, _database) = in_periods().await;
+    let id = JobId::new();
+    let job = NewJob { id, ..NewJob::new(TENANT, JobKind::Render, AssetId::new()) };
+    catalog.enqueue(&[job]).await.unwrap();
+    assert!(catalog.cancel(TENANT, id, None).await.unwrap());
+    let again = sqlx::query("UPDATE medianest_jobs SET state = 'queued', finished_at = NULL WHERE id = $1")
+        .bind(id.as_uuid())
+        .execute(catalog.pool());
+    assert_eq!(again.await.unwrap().rows_affected(), 1);
+    let claim = Claim {
+        worker: String::from("one"),
+        kinds: vec![JobKind::Render],
+        ids: None,
+        limit: 1,
+        lease: Duration::from_secs(60),
+    };
+    assert!(catalog.claim(&claim).await.unwrap().is_empty());
+    assert!(catalog.begin_period(Aging::Jobs, Duration::from_secs(3600)).await.unwrap());
+    assert_eq!(catalog.claim(&claim).await.unwrap()[0].id, id);
+}
 
 async fn staged(catalog: &PostgresCatalog) -> AssetId {
     let (library, at) = (LibraryId::new(), SystemClock.now());

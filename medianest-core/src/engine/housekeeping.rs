@@ -284,7 +284,7 @@ impl Housekeeping {
     }
 
     /// Where rows lie in periods, a quarter of their retention each, they go with these; one by one go those
-    /// that did not, such as the ones of before.
+    /// that did not, such as the ones of before, and all where periods can be neither begun nor ended.
     async fn trim_aging(&self, of: Aging) -> Result<()> {
         let catalog = self.engine.catalog();
         let retention = match of {
@@ -293,11 +293,8 @@ impl Housekeeping {
             Aging::Audit => self.engine.options().audit_retention,
         };
         let length = (retention / 4).max(SHORTEST_PERIOD);
-        let mut age = retention;
-        if catalog.begin_period(of, length).await? {
-            age += 2 * length;
-            while !self.shutdown.is_cancelled() && self.end_period(of, retention).await? {}
-        }
+        let turned = self.turn_periods(of, length, retention).await;
+        let age = if matches!(turned, Ok(true)) { retention + 2 * length } else { retention };
         while !self.shutdown.is_cancelled() {
             let rows = match of {
                 Aging::Jobs => catalog.trim_jobs(age, ROWS).await?,
@@ -308,7 +305,16 @@ impl Housekeeping {
                 break;
             }
         }
-        Ok(())
+        turned.map(drop)
+    }
+
+    /// Begins the period that is due and ends those that are over; whether there are any.
+    async fn turn_periods(&self, of: Aging, length: Duration, retention: Duration) -> Result<bool> {
+        if !self.engine.catalog().begin_period(of, length).await? {
+            return Ok(false);
+        }
+        while !self.shutdown.is_cancelled() && self.end_period(of, retention).await? {}
+        Ok(true)
     }
 
     async fn end_period(&self, of: Aging, age: Duration) -> Result<bool> {

@@ -1,7 +1,7 @@
 //! The parts of renditions that are complete, near at hand: players ask for one after the other.
 
 use super::Engine;
-use crate::{Part, Rendition, RenditionState, Result};
+use crate::{BlobKey, Part, Rendition, RenditionState, Result};
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ impl Engine {
     /// `Unavailable`.
     pub(super) async fn parts_of(&self, rendition: &Rendition) -> Result<Vec<Part>> {
         let key = format!("parts:{}", rendition.id);
-        if let Some(parts) = self.cached(&key, rendition, read).await {
+        if let Some(parts) = self.cached(&key, rendition).await {
             return Ok(parts);
         }
         let parts = self.catalog().list_parts(rendition.id).await?;
@@ -29,7 +29,7 @@ impl Engine {
     /// `Unavailable`.
     pub(super) async fn part_of(&self, rendition: &Rendition, ordinal: u32) -> Result<Option<Part>> {
         let key = format!("part:{}:{ordinal}", rendition.id);
-        let known = self.cached(&key, rendition, read).await.and_then(|parts| parts.into_iter().next());
+        let known = self.cached(&key, rendition).await.and_then(|parts| parts.into_iter().next());
         if let Some(part) = known.filter(|part| part.ordinal == ordinal) {
             return Ok(Some(part));
         }
@@ -40,11 +40,15 @@ impl Engine {
         Ok(part)
     }
 
-    async fn cached<T>(&self, key: &str, rendition: &Rendition, read: fn(&[u8]) -> Option<T>) -> Option<T> {
+    /// What is remembered of the parts of this rendition, and of none else: whoever may write to the cache must
+    /// not decide which bytes are delivered.
+    async fn cached(&self, key: &str, rendition: &Rendition) -> Option<Vec<Part>> {
         if !is_complete(rendition) {
             return None;
         }
-        let found = self.cache().get(key).await.and_then(|value| read(&value));
+        let folder = BlobKey::rendition(rendition.tenant, rendition.id);
+        let ours = |parts: &Vec<Part>| parts.iter().all(|part| part.key.is_below(&folder));
+        let found = self.cache().get(key).await.and_then(|value| read(&value)).filter(ours);
         let outcome = if found.is_some() { "hit" } else { "miss" };
         metrics::counter!("medianest_cache_lookups_total", "outcome" => outcome).increment(1);
         found
@@ -80,7 +84,6 @@ fn read(bytes: &[u8]) -> Option<Vec<Part>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::BlobKey;
 
     #[test]
     fn parts_are_read_as_they_were_written_and_anything_else_is_a_miss() {

@@ -36,8 +36,7 @@ pub(crate) trait Backend: std::fmt::Debug + Send + Sync + 'static {
         A: Send + Sync + 'static,
         T: Send + 'static;
 
-    /// As [`write`](Self::write), for a command that is one statement, which is whole by itself, and that may
-    /// happen twice when nobody knows whether it happened.
+    /// As [`write`](Self::write), for a command that is one statement, which is whole by itself.
     async fn write_alone<A, T>(&self, args: A, command: Command<A, T>) -> Result<T>
     where
         A: Send + Sync + 'static,

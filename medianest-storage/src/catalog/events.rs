@@ -257,7 +257,8 @@ async fn trim(conn: &mut Conn<'_>, age: Duration, limit: u32) -> Result<u64> {
 }
 
 /// Moves the beginning of the log behind a period, which is about to be dropped, and to which nobody writes
-/// meanwhile. False when something in it has no position yet, which nobody has had a chance to read.
+/// meanwhile. False when something in it has no position yet, which nobody has had a chance to read; and while so
+/// much of before is left elsewhere that deleting it would hold everybody up: it goes row by row, in time.
 pub(super) async fn trim_period(conn: &mut Conn<'_>, period: i64) -> Result<bool> {
     let unnumbered = "SELECT 1 FROM medianest_events WHERE period = $1 AND position IS NULL LIMIT 1";
     if conn.one(unnumbered, args![period]).await?.is_some() {
@@ -268,6 +269,12 @@ pub(super) async fn trim_period(conn: &mut Conn<'_>, period: i64) -> Result<bool
     let Some(last) = row.and_then(|row| row.columns().maybe::<i64>().transpose()).transpose()? else {
         return Ok(true);
     };
+    let elsewhere = "SELECT count(*) FROM (SELECT 1 FROM medianest_events WHERE position <= $1 AND period <> $2 \
+                     LIMIT 1001) AS few";
+    let row = conn.one(elsewhere, args![last, period]).await?;
+    if row.map(|row| row.value::<i64>()).transpose()?.is_some_and(|rows| rows > 1000) {
+        return Ok(false);
+    }
     // Of commands that were slow when the next period began, and of programs that know no periods.
     conn.run("DELETE FROM medianest_events WHERE position <= $1 AND period <> $2", args![last, period])
         .await?;

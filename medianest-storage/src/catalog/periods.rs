@@ -35,6 +35,9 @@ pub(super) async fn begin(conn: &mut Conn<'_>, of: Aging, length: Duration) -> R
     if !has_partitions(conn) {
         return Ok(false);
     }
+    if of == Aging::Jobs {
+        bring_back(conn).await?;
+    }
     let due = sql!("SELECT max(period) FROM medianest_periods WHERE rows_of = $1 \
                     HAVING max(began_at) + $2 <= " NOW);
     if conn.one(due, args![of.as_str(), length]).await?.is_none() {
@@ -60,6 +63,18 @@ pub(super) async fn begin(conn: &mut Conn<'_>, of: Aging, length: Duration) -> R
     Ok(true)
 }
 
+/// Brings jobs that a program without periods has queued again to where those lie that are open: elsewhere nobody
+/// looks for them, and they would go with their period.
+async fn bring_back(conn: &mut Conn<'_>) -> Result<()> {
+    // One by one: each state has its own index.
+    for state in ["queued", "running", "dead"] {
+        let mut update = Query::new(conn.dialect(), "UPDATE medianest_jobs SET period = 0 WHERE period <> 0");
+        update.push(" AND state = '").push(state).push("'");
+        update.run(conn).await?;
+    }
+    Ok(())
+}
+
 /// Drops the oldest partition when the period after it began so long ago.
 pub(super) async fn end(conn: &mut Conn<'_>, of: Aging, age: Duration) -> Result<bool> {
     if !has_partitions(conn) {
@@ -81,8 +96,10 @@ pub(super) async fn end(conn: &mut Conn<'_>, of: Aging, age: Duration) -> Result
     let mut lock = Query::new(conn.dialect(), "LOCK TABLE ");
     lock.push(table(of)).push(" IN ACCESS EXCLUSIVE MODE");
     lock.run(conn).await?;
-    if of == Aging::Events && !events::trim_period(conn, period).await? {
-        return Ok(false);
+    match of {
+        Aging::Jobs => bring_back(conn).await?,
+        Aging::Events if !events::trim_period(conn, period).await? => return Ok(false),
+        Aging::Events | Aging::Audit => {}
     }
     let mut drop = Query::new(conn.dialect(), "DROP TABLE ");
     drop.push(table(of)).push("_").number(period);

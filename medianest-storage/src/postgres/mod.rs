@@ -196,13 +196,13 @@ impl Servers {
         command(&mut conn, &()).await
     }
 
-    /// Runs what may be run twice, without a transaction.
-    async fn read<A, T>(&self, args: &A, command: Command<A, T>) -> Result<T> {
+    /// Runs a command without a transaction, and again after what `failed` says may be repeated.
+    async fn bare<A, T>(&self, args: &A, command: Command<A, T>, failed: fn(Error) -> Failed) -> Result<T> {
         let mut attempt = 0;
         loop {
             let mut connection = self.acquire(attempt > 0).await?;
             let done = self.in_time(command(&mut Conn::Postgres(&mut connection), args)).await;
-            match done.map_err(Failed::before) {
+            match done.map_err(failed) {
                 Ok(done) => {
                     connection.done();
                     return Ok(done);
@@ -213,6 +213,11 @@ impl Servers {
             back_off(attempt).await;
             attempt += 1;
         }
+    }
+
+    /// Runs what changes nothing.
+    async fn read<A, T>(&self, args: &A, command: Command<A, T>) -> Result<T> {
+        self.bare(args, command, Failed::before).await
     }
 
     /// Runs a command as a transaction; one that changes `rights` announces that in the same.
@@ -251,6 +256,7 @@ impl Failed {
         Self { error, again }
     }
 
+    /// Perhaps it was committed: only what says that it was not is run again.
     fn in_commit(error: Error) -> Self {
         Self { again: error.retry_advice() == Retry::Now, error }
     }
@@ -303,8 +309,9 @@ impl Backend for Postgres {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        // One round trip, where a transaction is three.
-        let done = self.servers.read(&args, command).await?;
+        // One round trip, where a transaction is three. Its answer is that of the commit: a claim whose answer was
+        // lost has happened perhaps, and another one would leave its jobs to nobody until their leases run out.
+        let done = self.servers.bare(&args, command, Failed::in_commit).await?;
         self.note(self.caller.clone()).await?;
         Ok(done)
     }

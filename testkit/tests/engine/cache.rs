@@ -4,7 +4,8 @@ use crate::support::{Nest, eager, nest_with};
 use async_trait::async_trait;
 use bytes::Bytes;
 use medianest_core::{
-    AssetId, Cache, Media, MemberRole, MemoryCache, Principal, Result, Upload, VariantName, engine::MediaPath,
+    AssetId, Cache, Media, MemberRole, MemoryCache, Principal, Result, Upload, VariantName,
+    engine::{ContentBody, MediaPath},
 };
 use std::{
     collections::BTreeSet,
@@ -94,11 +95,16 @@ async fn what_was_played_is_near_and_what_is_damaged_there_is_read_again() {
         assert_eq!(cache.hits(), hits);
     }
     let keys = cache.keys.lock().unwrap().clone();
-    for key in &keys {
-        cache.put(key, Bytes::from_static(b"damaged"), Duration::from_secs(3600)).await;
-    }
-    for (path, text) in &paths {
-        assert!(read(&media, asset, path).await.unwrap().contains(text), "{path}");
+    let foreign = media.content(nest.put("video y").await.id, &MediaPath::Original).await.unwrap();
+    let ContentBody::Blobs(_, blobs) = foreign.body else { panic!("an original is a blob") };
+    let forged = format!("[[2,\"{}\",{},1]]", blobs[0].0, blobs[0].1);
+    for wrong in [Bytes::from_static(b"damaged"), Bytes::from(forged)] {
+        for key in &keys {
+            cache.put(key, wrong.clone(), Duration::from_secs(3600)).await;
+        }
+        for (path, text) in &paths {
+            assert!(read(&media, asset, path).await.unwrap().contains(text), "{path}");
+        }
     }
     let missing = MediaPath::HlsPart(VariantName::new("720p").unwrap(), rendition(&paths[0].0), 99);
     for _ in 0..2 {

@@ -193,7 +193,7 @@ async fn d8_replicas_migrate_at_once_beside_the_version_before() {
     while let Some(rounds) = workers.join_next().await {
         assert!(rounds.unwrap() > 0);
     }
-    let alone = database_like(template.name());
+    let alone = self::database();
     let catalog = PostgresCatalog::connect(&alone.url()).await.unwrap();
     catalog.migrate().await.unwrap();
     assert_eq!(migrations(&connect(&database).await).await, migrations(catalog.pool()).await);

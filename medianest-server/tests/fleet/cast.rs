@@ -60,7 +60,12 @@ impl SharedRedis {
 }
 
 pub(crate) fn is_primary(node: &Redis) -> bool {
-    node.runs() && node.cli(&["INFO", "replication"]).contains("role:master")
+    node.runs() && replication(node).contains("role:master")
+}
+
+/// Who it takes itself for; empty while it changes that, when it hangs up on everybody.
+pub(crate) fn replication(node: &Redis) -> String {
+    node.try_cli(&["INFO", "replication"]).unwrap_or_default()
 }
 
 /// Three API processes and two workers over a primary with a replica, Redis and S3.

@@ -1,7 +1,7 @@
 //! Who dies when: seeded, so that the same seed does the same again.
 
 use crate::{
-    cast::{Cast, Form, LEASE, is_primary},
+    cast::{Cast, Form, LEASE, is_primary, replication},
     health::{Health, Witness},
     load::Uploads,
     process::Process,
@@ -162,9 +162,11 @@ fn kill_redis(cast: &mut Cast, form: Form, n: usize, lasts: Duration, witness: &
     until("who was a primary is a replica", || {
         let mut nodes = cast.redis.nodes();
         let node = nodes.iter_mut().find(|node| node.port() == port).expect("it has its port");
-        let replication = node.cli(&["INFO", "replication"]);
+        let replication = replication(node);
         let known = match form {
-            Form::Cluster => node.cli(&["CLUSTER", "INFO"]).contains("cluster_state:ok"),
+            Form::Cluster => {
+                node.try_cli(&["CLUSTER", "INFO"]).is_ok_and(|said| said.contains("cluster_state:ok"))
+            }
             Form::Sentinel => true,
         };
         (known && replication.contains("role:slave") && replication.contains("master_link_status:up"))

@@ -107,6 +107,18 @@ impl Server {
     /// # Panics
     /// When the server does not answer or refuses the command.
     pub fn cli(&self, command: &[&str]) -> String {
+        self.try_cli(command).unwrap_or_else(|why| panic!("{command:?}: {why}"))
+    }
+
+    /// What `redis-cli` says to a command; an error when the server does not answer or refuses it. One that
+    /// becomes a replica hangs up on everybody.
+    ///
+    /// # Errors
+    /// What `redis-cli` says of it.
+    ///
+    /// # Panics
+    /// When there is no `redis-cli`.
+    pub fn try_cli(&self, command: &[&str]) -> Result<String, String> {
         let port = self.port.to_string();
         let output = Command::new("redis-cli")
             .args(["-e", "-p", &port])
@@ -114,8 +126,10 @@ impl Server {
             .output()
             .expect("tests need redis-cli: run script/setup --test");
         let said = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
-        assert!(output.status.success(), "{command:?}: {said} {}", String::from_utf8_lossy(&output.stderr));
-        said
+        match output.status.success() {
+            true => Ok(said),
+            false => Err(format!("{said} {}", String::from_utf8_lossy(&output.stderr))),
+        }
     }
 }
 

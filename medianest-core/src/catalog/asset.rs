@@ -100,7 +100,7 @@ pub trait AssetCatalog: Sealed + Send + Sync + std::fmt::Debug + 'static {
     /// the backend's clock unless extended.
     async fn open_intent(&self, intent: &Intent, ttl: Duration) -> Result<()>;
 
-    /// Moves the expiry of an intent to `ttl` from now.
+    /// Moves the expiry of an intent to `ttl` from now, unless it is later already.
     ///
     /// # Errors
     /// `intent_expired` (Gone) when it is not there any more: the writer stops.
@@ -108,6 +108,10 @@ pub trait AssetCatalog: Sealed + Send + Sync + std::fmt::Debug + 'static {
 
     /// Forgets an intent whose bytes are gone. Succeeds when it is not there.
     async fn close_intent(&self, id: IntentId) -> Result<()>;
+
+    /// Takes an intent over, as a sweeper does, so that who has it may delete its bytes: nobody can commit
+    /// them any more. Returns `None`, changing nothing, when it is not there, as after a commit, or taken.
+    async fn take_intent(&self, id: IntentId, ttl: Duration) -> Result<Option<Intent>>;
 
     /// Takes up to `limit` expired intents over: their expiry moves to `ttl` from now, so that no
     /// second sweeper has them at the same time, and their writers can no longer commit.

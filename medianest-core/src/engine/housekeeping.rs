@@ -327,7 +327,7 @@ impl Housekeeping {
 }
 
 impl Engine {
-    /// Deletes what was written under an intent, and forgets it.
+    /// Deletes what was written under an intent that we have taken, and forgets it.
     pub(super) async fn clear_away(&self, intent: &Intent) -> Result<()> {
         let blobs = self.store(&intent.store)?.blobs();
         match intent.key.is_folder() {

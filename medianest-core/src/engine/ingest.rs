@@ -155,7 +155,7 @@ impl Media {
         let stored = match stored.await {
             Ok(stored) => stored,
             Err(error) => {
-                engine.abandon(&intent).await;
+                engine.abandon(intent.id).await;
                 return Err(error);
             }
         };
@@ -165,7 +165,7 @@ impl Media {
         if let Err(error) = &committed
             && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict)
         {
-            engine.abandon(&intent).await;
+            engine.abandon(intent.id).await;
         }
         committed
     }
@@ -233,8 +233,8 @@ impl Media {
         };
         let Ingested { mut asset, created, redundant } = self.catalog().commit_ingest(asset).await?;
         if redundant {
-            let spare = engine.keep_whole(&mut asset.blob, intent).await?;
-            engine.abandon(&spare).await;
+            engine.keep_whole(&mut asset.blob, &intent).await?;
+            engine.abandon(intent.id).await;
         }
         engine.bus().wake(Topic::Jobs);
         engine.bus().wake(Topic::Committed);
@@ -349,21 +349,33 @@ impl Engine {
         Ok(stored.is_some_and(|stored| stored.size == blob.size))
     }
 
-    /// Makes sure that the stored bytes are there before the new ones go, which stand under the intent and
-    /// are the same. Returns the intent of those that are not needed.
-    pub(super) async fn keep_whole(&self, blob: &mut Blob, intent: Intent) -> Result<Intent> {
-        if self.is_whole(blob).await? || !self.catalog().repair_blob(&intent, blob).await? {
-            return Ok(intent);
-        }
-        tracing::warn!(lost = %blob.key, key = %intent.key, "bytes were lost, and came again");
-        let lost = std::mem::replace(&mut blob.key, intent.key.clone());
-        Ok(Intent { key: lost, ..intent })
+    /// Makes sure that the stored bytes of a blob are there before the new ones go, which stand under the
+    /// intent and are the same. The intent is that of those that are not needed then.
+    pub(super) async fn keep_whole(&self, blob: &mut Blob, intent: &Intent) -> Result<()> {
+        if self.is_whole(blob).await? { Ok(()) } else { self.replace(blob, intent).await }
     }
 
-    /// Deletes bytes that came to nothing. What fails here is left to the sweeper.
-    pub(super) async fn abandon(&self, intent: &Intent) {
-        if let Err(error) = self.clear_away(intent).await {
-            tracing::debug!(key = %intent.key, error = %error.report(), "left unfinished bytes to the sweeper");
+    /// Lets a blob stand on the bytes of an intent instead of its own, which are lost, unless somebody else
+    /// was quicker. The intent is that of those that are not needed then.
+    pub(super) async fn replace(&self, blob: &mut Blob, intent: &Intent) -> Result<()> {
+        if self.catalog().repair_blob(intent, blob).await? {
+            tracing::warn!(lost = %blob.key, key = %intent.key, "bytes were lost, and came again");
+            blob.key = intent.key.clone();
+        }
+        Ok(())
+    }
+
+    /// Deletes bytes that came to nothing. What was committed meanwhile has no such intent any more, and
+    /// stays. What fails here is left to the sweeper.
+    pub(super) async fn abandon(&self, intent: IntentId) {
+        let cleared = async {
+            match self.catalog().take_intent(intent, self.options().intent_ttl).await? {
+                Some(taken) => self.clear_away(&taken).await,
+                None => Ok(()),
+            }
+        };
+        if let Err(error) = cleared.await {
+            tracing::debug!(%intent, error = %error.report(), "left unfinished bytes to the sweeper");
         }
     }
 }

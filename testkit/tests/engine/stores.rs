@@ -264,6 +264,37 @@ async fn the_bytes_of_before_go() {
     assert_eq!(stored, expected_keys(&nest, asset.library_id).await);
 }
 
+/// Those that were left behind are as good as new ones, or are replaced: soon they are all there is.
+#[tokio::test]
+async fn what_a_library_comes_back_to_is_read_first() {
+    let (nest, other) = two_stores(patient()).await;
+    let media = nest.engine.as_system();
+    let (rotten, lost, sound) =
+        (nest.put("video x").await, nest.put("image lost").await, nest.put("image y").await);
+    let library = sound.library_id;
+    media.move_library(library, &archive()).await.unwrap();
+    nest.work().await;
+    let store = &nest.blobs.store;
+    store.put_bytes(&key_of(&rotten), "video y".into()).await.unwrap();
+    store.delete(&key_of(&lost)).await.unwrap();
+
+    media.move_library(library, &StoreName::DEFAULT).await.unwrap();
+    nest.work().await;
+    assert!(complete(&nest, library).await);
+    assert_eq!(places(&nest, library).await, [StoreName::DEFAULT]);
+    for blob in keys(&other).await {
+        other.delete(&BlobKey::new(&blob).unwrap()).await.unwrap();
+    }
+    play(&nest, rotten.id, "video x").await;
+    assert_eq!(read(&nest, lost.id, &MediaPath::Original).await.unwrap(), "image lost");
+    assert_eq!(read(&nest, sound.id, &MediaPath::Original).await.unwrap(), "image y");
+    for (asset, stays) in [(&rotten, false), (&lost, false), (&sound, true)] {
+        let now = media.require(asset.id).await.unwrap().blob;
+        assert_eq!((now.id, now.key == asset.blob.key), (asset.blob.id, stays));
+        assert_eq!(store.head(&asset.blob.key).await.unwrap().is_some(), stays);
+    }
+}
+
 #[tokio::test]
 async fn another_library_keeps_the_bytes_it_shares() {
     let (nest, _other) = two_stores(eager()).await;

@@ -243,6 +243,57 @@ pub async fn expired_intents_are_taken_over(store: Store) {
     }
 }
 
+/// Who writes on does not lose time.
+pub async fn an_intent_is_never_shortened(store: Store) {
+    let intent = intent();
+    store.open_intent(&intent, HOUR).await.unwrap();
+    store.extend_intent(intent.id, Duration::ZERO).await.unwrap();
+    assert!(store.take_expired_intents(10, HOUR).await.unwrap().is_empty());
+}
+
+/// By whoever is first, who has a while for it; what was committed is taken by nobody.
+pub async fn an_intent_is_taken_once(store: Store) {
+    let library = library(&store).await;
+    let given_up = new_asset(library, 1);
+    store.open_intent(&intent_of(&given_up), HOUR).await.unwrap();
+    let takes = (0..6).map(|_| {
+        let (store, id) = (store.clone(), given_up.intent);
+        tokio::spawn(async move { store.take_intent(id, HOUR).await.unwrap() })
+    });
+    let taken = join_all(takes).await.into_iter().map(Result::unwrap);
+    assert_eq!(taken.flatten().collect::<Vec<_>>(), [intent_of(&given_up)]);
+    assert!(store.take_expired_intents(10, HOUR).await.unwrap().is_empty());
+    assert_fails(store.commit_ingest(given_up).await, ErrorKind::Gone, "intent_expired");
+
+    let kept = new_asset(library, 2);
+    ingest(&store, kept.clone()).await;
+    for gone in [kept.intent, IntentId::new()] {
+        assert!(store.take_intent(gone, HOUR).await.unwrap().is_none());
+    }
+    let dies = new_asset(library, 3);
+    store.open_intent(&intent_of(&dies), HOUR).await.unwrap();
+    assert!(store.take_intent(dies.intent, Duration::ZERO).await.unwrap().is_some());
+    assert_eq!(store.take_expired_intents(10, HOUR).await.unwrap(), [intent_of(&dies)]);
+}
+
+/// Bytes are committed, or somebody may delete them: never both.
+pub async fn a_commit_races_with_who_takes_its_intent(store: Store) {
+    let library = library(&store).await;
+    for seed in 0..8 {
+        let new = new_asset(library, seed);
+        store.open_intent(&intent_of(&new), HOUR).await.unwrap();
+        let take = tokio::spawn({
+            let (store, id) = (store.clone(), new.intent);
+            async move { store.take_intent(id, HOUR).await.unwrap() }
+        });
+        let committed = store.commit_ingest(new.clone()).await;
+        assert_eq!(committed.is_err(), take.await.unwrap().is_some());
+        if committed.is_err() {
+            assert_fails(committed, ErrorKind::Gone, "intent_expired");
+        }
+    }
+}
+
 /// A sweeper that died is followed by another.
 pub async fn a_sweeper_may_die(store: Store) {
     let intent = intent();
@@ -282,8 +333,8 @@ pub async fn lost_bytes_are_replaced(store: Store) {
         let blob = get(&store, id).await.blob;
         assert_eq!((blob.id, blob.key, blob.sha256), (lost.blob.id, new.blob.key.clone(), lost.blob.sha256));
     }
-    store.extend_intent(new.intent, Duration::ZERO).await.unwrap();
     let swept = Intent { key: lost.blob.key.clone(), ..intent_of(&new) };
+    assert_eq!(store.take_intent(new.intent, Duration::ZERO).await.unwrap().as_ref(), Some(&swept));
     assert_eq!(store.take_expired_intents(10, HOUR).await.unwrap(), [swept]);
     // Whose bytes are about to be swept gives them to nobody.
     let late = store.repair_blob(&intent_of(&new), &get(&store, new.id).await.blob).await;
@@ -307,7 +358,7 @@ pub async fn lost_bytes_are_replaced_once(store: Store) {
     assert_eq!(get(&store, winners[0].1.id).await.blob.key, winners[0].1.blob.key);
     let keys: BTreeSet<_> = {
         for (_, new) in &repairs {
-            store.extend_intent(new.intent, Duration::ZERO).await.unwrap();
+            assert!(store.take_intent(new.intent, Duration::ZERO).await.unwrap().is_some());
         }
         store.take_expired_intents(10, HOUR).await.unwrap().into_iter().map(|intent| intent.key).collect()
     };

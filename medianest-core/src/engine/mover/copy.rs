@@ -1,9 +1,9 @@
 use super::{Left, Share};
 use crate::{
-    BlobKey, ByteStream, Error, ErrorKind, Failure, IntentId, Result, Sha256,
+    Blob, BlobKey, ByteStream, Error, ErrorKind, Failure, IntentId, Result, Sha256,
     engine::{Engine, Store, sink::Pulse},
 };
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, future, stream};
 use sha2::Digest;
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -34,13 +34,13 @@ pub(super) fn left(what: &str, why: Bad) -> Left {
     Left(Failure::new(format!("{what}_{word}"), message))
 }
 
-/// Copies bytes from one store to another under an intent, which it keeps alive.
+/// Copies bytes from one store to another under an intent, which it keeps alive; only reads without one.
 #[derive(Clone)]
 pub(super) struct Copier(Arc<Inner>);
 
 struct Inner {
     engine: Engine,
-    intent: IntentId,
+    intent: Option<IntentId>,
     pulse: Arc<Pulse>,
     from: Store,
     to: Store,
@@ -72,7 +72,7 @@ fn lock(seen: &Watched) -> std::sync::MutexGuard<'_, Seen> {
 impl Copier {
     pub(super) fn new(
         engine: Engine,
-        intent: IntentId,
+        intent: Option<IntentId>,
         pulse: Arc<Pulse>,
         from: Store,
         to: Store,
@@ -121,6 +121,29 @@ impl Copier {
         Ok(if same { Ok(()) } else { Err(Bad::Copy) })
     }
 
+    /// Whether the bytes of a blob in the one store are there, and what the row says.
+    ///
+    /// # Errors
+    /// `cancelled`; `Unavailable` when the store is away.
+    pub(super) async fn is_sound(&self, blob: &Blob) -> Result<bool> {
+        let seen = Watched::default();
+        let read = async {
+            let bytes = self.0.from.blobs().get(&blob.key, None).await;
+            let bytes = bytes.inspect_err(|_| lock(&seen).broke = true)?;
+            self.watch(bytes, &seen).try_for_each(|_| future::ready(Ok(()))).await
+        };
+        match read.await {
+            Err(error) if lock(&seen).broke && error.kind() != ErrorKind::Cancelled => {
+                self.explain(&blob.key, error).await.map(|_| false)
+            }
+            Err(error) => Err(error),
+            Ok(()) => {
+                let mut seen = lock(&seen);
+                Ok((seen.size, seen.digest()) == (blob.size, blob.sha256))
+            }
+        }
+    }
+
     /// Bytes that cannot be read, while their store answers, are let be; one that is away is waited for.
     async fn explain(&self, source: &BlobKey, error: Error) -> Result<Bad> {
         if error.kind() == ErrorKind::NotFound {
@@ -157,6 +180,7 @@ impl Copier {
     /// Keeps the intent alive.
     async fn stay(&self) -> Result<()> {
         self.0.pulse.check()?;
+        let Some(intent) = self.0.intent else { return Ok(()) };
         let ttl = self.0.engine.options().intent_ttl;
         let is_due = {
             let mut extended = self.0.extended.lock().unwrap_or_else(PoisonError::into_inner);
@@ -167,7 +191,7 @@ impl Copier {
             is_due
         };
         match is_due {
-            true => self.0.engine.catalog().extend_intent(self.0.intent, ttl).await,
+            true => self.0.engine.catalog().extend_intent(intent, ttl).await,
             false => Ok(()),
         }
     }

@@ -9,8 +9,8 @@ mod progress;
 
 use super::{Engine, Media, Store, sink::Pulse};
 use crate::{
-    Action, AssetId, Blob, BlobId, BlobKey, Error, ErrorKind, Failure, IntentId, Job, LibraryId, NewEvent,
-    Rendition, RenditionId, Resource, Result, StoreName, Topic, audit_actions,
+    Action, AssetId, Blob, BlobId, BlobKey, Error, Failure, IntentId, Job, LibraryId, NewEvent, Rendition,
+    RenditionId, Resource, Result, StoreName, Topic, audit_actions,
     catalog::{FinishedMove, Intent, LibraryStore, Move, MovedOriginal, MovedRendition, Stray},
     event_kinds,
 };
@@ -188,11 +188,12 @@ impl Mover<'_> {
             retention: self.engine.options().delete_retention,
             at: self.engine.now(),
         };
-        // Others may stand on the same bytes, and be there already.
+        // The same bytes may be there already: others stand on them, or they were left there by a move back.
         let twin = catalog.find_blob(self.wanted.tenant, store, &from.sha256, from.size).await?;
-        if let Some(twin) = twin
-            && self.engine.is_whole(&twin).await?
-        {
+        if let Some(twin) = twin {
+            if let Err(why) = self.mend_twin(from, &twin, share).await? {
+                return Ok(Err(why));
+            }
             match catalog.move_original(&self.job.fence(), moved(twin, None)).await {
                 // Purged meanwhile.
                 Err(error) if error.code() == "blob_not_found" => {}
@@ -202,31 +203,41 @@ impl Mover<'_> {
         let id = BlobId::new();
         let intent = self.intent(BlobKey::original(self.wanted.tenant, id)).await?;
         let copied = async {
-            let copier = self.copier(&intent, from.store.clone(), share)?;
+            let copier = self.copier(Some(&intent), &from.store, share)?;
             if let Err(why) = copier.copy(&from.key, &intent.key, from.size, Some(&from.sha256)).await? {
                 return Ok(Err(left("original", why)));
             }
             let blob = Blob { id, store: store.clone(), key: intent.key.clone(), ..from.clone() };
             catalog.move_original(&self.job.fence(), moved(blob, Some(intent.id))).await.map(Ok)
         };
-        match copied.await {
-            Ok(Ok(Some(blob))) if blob.id == id => Ok(Ok(())),
-            Ok(Ok(Some(mut stored))) => {
-                let spare = self.engine.keep_whole(&mut stored, intent).await?;
-                self.engine.abandon(&spare).await;
-                Ok(Ok(()))
-            }
-            // There was nothing to move any more.
-            Ok(Ok(None)) => {
-                self.engine.abandon(&intent).await;
-                Ok(Ok(()))
-            }
-            Ok(Err(why)) => {
-                self.engine.abandon(&intent).await;
-                Ok(Err(why))
-            }
-            Err(error) => self.given_up(&intent, error).await,
+        let moved = copied.await;
+        match &moved {
+            Ok(Ok(Some(blob))) if blob.id == id => return Ok(Ok(())),
+            Ok(Ok(Some(stored))) => self.engine.keep_whole(&mut stored.clone(), &intent).await?,
+            _ => {}
         }
+        // After an error the command may have happened: then there is no such intent, and the bytes stay.
+        self.engine.abandon(intent.id).await;
+        moved.map(|moved| moved.map(drop))
+    }
+
+    /// Reads what is in the other store already as closely as a copy, and puts a copy in its place when it is
+    /// not what it should be: the bytes that are good now are soon purged.
+    async fn mend_twin(&self, from: &Blob, twin: &Blob, share: &Share) -> Brought {
+        if self.copier(None, &twin.store, share)?.is_sound(twin).await? {
+            return Ok(Ok(()));
+        }
+        let intent = self.intent(BlobKey::original(self.wanted.tenant, BlobId::new())).await?;
+        let mended = async {
+            let copier = self.copier(Some(&intent), &from.store, share)?;
+            if let Err(why) = copier.copy(&from.key, &intent.key, from.size, Some(&from.sha256)).await? {
+                return Ok(Err(left("original", why)));
+            }
+            self.engine.replace(&mut twin.clone(), &intent).await.map(Ok)
+        };
+        let mended = mended.await;
+        self.engine.abandon(intent.id).await;
+        mended
     }
 
     async fn bring_rendition(&self, from: &Rendition, share: &Share) -> Brought {
@@ -234,7 +245,7 @@ impl Mover<'_> {
         let folder = BlobKey::rendition(self.wanted.tenant, to);
         let intent = self.intent(folder.clone()).await?;
         let copied = async {
-            let copier = self.copier(&intent, from.store.clone(), share)?;
+            let copier = self.copier(Some(&intent), &from.store, share)?;
             for part in catalog.list_parts(from.id).await? {
                 let key = folder.part(part.ordinal, self.job.attempt);
                 if let Err(why) = copier.copy(&part.key, &key, part.size, None).await? {
@@ -250,18 +261,12 @@ impl Mover<'_> {
             };
             catalog.move_rendition(&self.job.fence(), moved).await.map(Ok)
         };
-        match copied.await {
-            Ok(Ok(true)) => Ok(Ok(())),
-            Ok(Ok(false)) => {
-                self.engine.abandon(&intent).await;
-                Ok(Ok(()))
-            }
-            Ok(Err(why)) => {
-                self.engine.abandon(&intent).await;
-                Ok(Err(why))
-            }
-            Err(error) => self.given_up(&intent, error).await,
+        let moved = copied.await;
+        // As with originals.
+        if !matches!(moved, Ok(Ok(true))) {
+            self.engine.abandon(intent.id).await;
         }
+        moved.map(|moved| moved.map(drop))
     }
 
     async fn intent(&self, key: BlobKey) -> Result<Intent> {
@@ -271,23 +276,14 @@ impl Mover<'_> {
         Ok(intent)
     }
 
-    fn copier(&self, intent: &Intent, from: StoreName, share: &Share) -> Result<Copier> {
+    fn copier(&self, intent: Option<&Intent>, from: &StoreName, share: &Share) -> Result<Copier> {
         Ok(Copier::new(
             self.engine.clone(),
-            intent.id,
+            intent.map(|intent| intent.id),
             Arc::clone(self.pulse),
-            self.engine.store(&from)?.clone(),
+            self.engine.store(from)?.clone(),
             self.target.clone(),
             share.clone(),
         ))
-    }
-
-    /// After an error of which it is not known whether the command happened, the bytes may be in use: they are
-    /// left to the sweeper, which knows.
-    async fn given_up(&self, intent: &Intent, error: Error) -> Brought {
-        if error.kind() != ErrorKind::Unavailable {
-            self.engine.abandon(intent).await;
-        }
-        Err(error)
     }
 }

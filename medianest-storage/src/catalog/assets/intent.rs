@@ -1,4 +1,4 @@
-use crate::sql::Conn;
+use crate::sql::{Conn, Row};
 use medianest_core::{Blob, Error, ErrorKind, IntentId, Result, TenantId, catalog::Intent};
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ pub(super) async fn open(conn: &mut Conn<'_>, intent: &Intent, ttl: Duration) ->
 
 pub(super) async fn extend(conn: &mut Conn<'_>, id: IntentId, ttl: Duration) -> Result<()> {
     let extended = conn.run(
-        sql!("UPDATE medianest_intents SET expires_at = " NOW " + $2 WHERE id = $1 AND NOT taken"),
+        sql!("UPDATE medianest_intents SET expires_at = " { "max" | "greatest" } "(expires_at, " NOW " + $2) \
+              WHERE id = $1 AND NOT taken"),
         args![id, ttl],
     );
     if extended.await? == 0 { Err(expired(id)) } else { Ok(()) }
@@ -28,6 +29,15 @@ pub(super) async fn extend(conn: &mut Conn<'_>, id: IntentId, ttl: Duration) -> 
 
 pub(in super::super) async fn close(conn: &mut Conn<'_>, id: IntentId) -> Result<()> {
     conn.run("DELETE FROM medianest_intents WHERE id = $1", args![id]).await.map(drop)
+}
+
+pub(super) async fn take(conn: &mut Conn<'_>, id: IntentId, ttl: Duration) -> Result<Option<Intent>> {
+    let taken = conn.one(
+        sql!("UPDATE medianest_intents SET taken = TRUE, expires_at = " NOW " + $2 WHERE id = $1 AND NOT taken \
+              RETURNING id, tenant, store, key"),
+        args![id, ttl],
+    );
+    taken.await?.as_ref().map(read).transpose()
 }
 
 pub(super) async fn take_expired(conn: &mut Conn<'_>, limit: u32, ttl: Duration) -> Result<Vec<Intent>> {
@@ -40,13 +50,13 @@ pub(super) async fn take_expired(conn: &mut Conn<'_>, limit: u32, ttl: Duration)
             args![limit, ttl],
         )
         .await?;
-    rows.iter()
-        .map(|row| {
-            let mut columns = row.columns();
-            let (id, tenant, store) = (columns.get()?, columns.get()?, columns.get()?);
-            Ok(Intent { id, tenant, store, key: columns.get()? })
-        })
-        .collect()
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<Intent> {
+    let mut columns = row.columns();
+    let (id, tenant, store) = (columns.get()?, columns.get()?, columns.get()?);
+    Ok(Intent { id, tenant, store, key: columns.get()? })
 }
 
 /// Keeps an intent from being taken over until the command is done.

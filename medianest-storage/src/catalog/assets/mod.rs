@@ -154,6 +154,10 @@ impl<B: Backend> AssetCatalog for SqlCatalog<B> {
         self.write(id, |c, id| intent::close(c, *id).boxed()).await
     }
 
+    async fn take_intent(&self, id: IntentId, ttl: Duration) -> Result<Option<Intent>> {
+        self.write((id, ttl), |c, (id, ttl)| intent::take(c, *id, *ttl).boxed()).await
+    }
+
     async fn take_expired_intents(&self, limit: u32, ttl: Duration) -> Result<Vec<Intent>> {
         self.write((limit, ttl), |c, (limit, ttl)| intent::take_expired(c, *limit, *ttl).boxed()).await
     }

@@ -147,6 +147,16 @@ pub trait AssetCatalog: Sealed + Send + Sync + std::fmt::Debug + 'static {
         size: u64,
     ) -> Result<Option<Asset>>;
 
+    /// The visible asset that a request of this subject with this idempotency key and name gave, also from
+    /// the trash.
+    async fn find_requested(
+        &self,
+        visible: &Visibility,
+        owner: &str,
+        idempotency_key: &str,
+        name: &str,
+    ) -> Result<Option<Asset>>;
+
     // ---- assets ----
 
     /// A visible asset, also from the trash.

@@ -35,6 +35,7 @@ macro_rules! catalog_tests {
                 an_idempotency_key_gives_the_same_asset,
                 an_idempotency_key_is_for_one_request,
                 an_idempotency_key_races,
+                what_an_idempotency_key_gave_is_found,
                 expired_intents_are_taken_over,
                 an_intent_is_never_shortened,
                 an_intent_is_taken_once,

@@ -1,6 +1,6 @@
 use super::{
     Delivery, Engine, EngineOptions, Inner, MembershipAuthorizer, Store, UrlKey, UrlKeys, endings::Endings,
-    stores::Stores,
+    stores::Stores, turns::Turns,
 };
 use crate::{
     Authorizer, BlobStore, Cache, CatalogDispatcher, Clock, Dispatcher, Error, EventBus, MediaProcessor,
@@ -175,6 +175,7 @@ impl EngineBuilder {
             recipe,
             options: self.options,
             endings: Endings::default(),
+            turns: Turns::default(),
         })))
     }
 }

@@ -6,7 +6,7 @@
 
 use super::{
     Media,
-    ingest::{About, Body},
+    ingest::{About, Body, Stored},
 };
 use crate::{
     Action, Asset, AssetId, BlobId, BlobKey, BlobStoreExt, Error, ErrorKind, FileName, IntentId, LibraryId,
@@ -15,6 +15,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use tracing::Instrument;
 
 /// How long an upload may take: less than the day after which stores clear away what is unfinished.
 const VALID: Duration = Duration::from_secs(20 * 3600);
@@ -167,13 +168,26 @@ impl Media {
     }
 
     /// Makes an asset of the parts that were sent, and tells whether it is new: asked again, it gives the
-    /// same. The bytes are read once for that, which takes its time.
+    /// same. The bytes are read once for that, which takes its time, and goes on when the caller does not
+    /// wait: who asks again meanwhile, waits for the same.
     ///
     /// # Errors
     /// `parts_differ` (Conflict) when the store has others than these, or fewer than there are to be;
     /// as [`direct_part`](Self::direct_part), and as [`ingest`](Self::ingest).
     pub async fn complete_direct(&self, id: &str, parts: &[SentPart]) -> Result<(Asset, bool)> {
         let ticket = self.ticket(id).await?;
+        let turn = self.engine().0.turns.take(ticket.intent).await;
+        let (media, parts) = (self.clone(), parts.to_vec());
+        let work = async move {
+            let _turn = turn;
+            media.complete_ticket(ticket, &parts).await
+        };
+        tokio::spawn(work.in_current_span()).await.map_err(|source| {
+            Error::unavailable("shutting_down", "the process is shutting down").caused_by(source)
+        })?
+    }
+
+    async fn complete_ticket(&self, ticket: Ticket, parts: &[SentPart]) -> Result<(Asset, bool)> {
         if let Some(asset) = self.get(ticket.about.id).await? {
             return Ok((asset, false));
         }
@@ -181,17 +195,38 @@ impl Media {
         if parts.len() != ticket.parts() as usize {
             return Err(Error::conflict("parts_differ", missing).with("parts", ticket.parts()));
         }
-        let (engine, intent) = (self.engine(), ticket.intent());
-        let size = self.multipart(&ticket)?.complete(&intent.key, &ticket.upload(), parts).await?;
+        let intent = ticket.intent();
+        let stored = match self.store_parts(&ticket, &intent, parts).await {
+            // It has ended: in another process just now, or with an asset that was there before.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return self.came_to(&ticket).await?.map(|asset| (asset, false)).ok_or(error);
+            }
+            stored => stored?,
+        };
+        self.authorize(Action::Contribute, Resource::Library(ticket.library)).await?;
+        self.commit(ticket.about, ticket.library, ticket.blob, intent, stored).await
+    }
+
+    /// After an error the bytes are left to the sweeper: another process may complete the same just now.
+    async fn store_parts(&self, ticket: &Ticket, intent: &Intent, parts: &[SentPart]) -> Result<Stored> {
+        let size = self.multipart(ticket)?.complete(&intent.key, &ticket.upload(), parts).await?;
         if size != ticket.size {
             return Err(Error::internal("the parts have another size than was signed")
                 .with("size", size)
                 .with("expected", ticket.size));
         }
-        // After an error the bytes are left to the sweeper: somebody else may complete the same just now.
-        let stored = engine.store_original(&intent, Body::There).await?;
-        self.authorize(Action::Contribute, Resource::Library(ticket.library)).await?;
-        self.commit(ticket.about, ticket.library, ticket.blob, intent, stored).await
+        self.engine().store_original(intent, Body::There).await
+    }
+
+    /// What an upload gave that has ended, or an earlier request with its idempotency key.
+    async fn came_to(&self, ticket: &Ticket) -> Result<Option<Asset>> {
+        if let Some(asset) = self.get(ticket.about.id).await? {
+            return Ok(Some(asset));
+        }
+        let Some(key) = &ticket.about.idempotency_key else { return Ok(None) };
+        let (visible, name) = (self.visibility().await?, &ticket.about.name);
+        let found = self.catalog().find_requested(&visible, &ticket.subject, key, name).await?;
+        Ok(found.filter(|asset| asset.library_id == ticket.library && asset.blob.size == ticket.size))
     }
 
     /// Ends an upload that is not to be completed. Succeeds when it has ended; what was completed stays.

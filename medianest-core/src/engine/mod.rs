@@ -27,6 +27,7 @@ mod sink;
 mod source;
 mod stores;
 mod trash;
+mod turns;
 mod url;
 mod worker;
 
@@ -71,6 +72,7 @@ struct Inner {
     recipe: Recipe,
     options: EngineOptions,
     endings: endings::Endings,
+    turns: turns::Turns,
 }
 
 impl Engine {

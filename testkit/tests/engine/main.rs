@@ -2,6 +2,7 @@
 
 mod cache;
 mod delivery;
+mod direct;
 mod events;
 mod lifecycle;
 mod processing;

@@ -213,6 +213,30 @@ pub async fn an_idempotency_key_races(store: Store) {
     assert_eq!(ingested.iter().map(|ingested| ingested.asset.id).collect::<BTreeSet<_>>().len(), 1);
 }
 
+/// By who asked, under the name that they gave it; not by who cannot see it.
+pub async fn what_an_idempotency_key_gave_is_found(store: Store) {
+    let library = library(&store).await;
+    let asset = ingest(&store, keyed(library, 1)).await.asset;
+    let find = |visible: Visibility, owner: &'static str, key: &'static str, name: &'static str| {
+        let store = store.clone();
+        async move { store.find_requested(&visible, owner, key, name).await.unwrap().map(|found| found.id) }
+    };
+    assert_eq!(find(all(), "olga", "upload-1", "photo 1.jpg").await, Some(asset.id));
+    assert_eq!(
+        find(Visibility::member(TENANT, "olga"), "olga", "upload-1", "photo 1.jpg").await,
+        Some(asset.id)
+    );
+    assert_eq!(find(Visibility::member(TENANT, "eve"), "olga", "upload-1", "photo 1.jpg").await, None);
+    assert_eq!(find(Visibility::all(TenantId::new()), "olga", "upload-1", "photo 1.jpg").await, None);
+    for (owner, key, name) in [
+        ("eve", "upload-1", "photo 1.jpg"),
+        ("olga", "upload-2", "photo 1.jpg"),
+        ("olga", "upload-1", "photo 2.jpg"),
+    ] {
+        assert_eq!(find(all(), owner, key, name).await, None);
+    }
+}
+
 fn intent() -> Intent {
     let (store, key) = (StoreName::DEFAULT, BlobKey::original(TENANT, BlobId::new()));
     Intent { id: IntentId::new(), tenant: TENANT, store, key }

@@ -101,6 +101,21 @@ pub(super) async fn find_original(
     query.one(conn).await?.as_ref().map(read).transpose()
 }
 
+pub(super) async fn find_requested(
+    conn: &mut Conn<'_>,
+    visible: &Visibility,
+    owner: &str,
+    idempotency_key: &str,
+    name: &str,
+) -> Result<Option<Asset>> {
+    let mut query = Query::new(conn.dialect(), sql!("SELECT " ASSET ASSETS " WHERE a.tenant = "));
+    query.bind(visible.tenant).push(" AND a.owner = ").bind(owner);
+    query.push(" AND a.idempotency_key = ").bind(idempotency_key).push(" AND a.ingested_name = ").bind(name);
+    query.push(" AND ");
+    push_visible(&mut query, visible, "a.tenant", "a.library_id");
+    query.one(conn).await?.as_ref().map(read).transpose()
+}
+
 pub(super) async fn update(
     conn: &mut Conn<'_>,
     visible: &Visibility,

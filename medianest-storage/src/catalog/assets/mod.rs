@@ -186,6 +186,20 @@ impl<B: Backend> AssetCatalog for SqlCatalog<B> {
         .await
     }
 
+    async fn find_requested(
+        &self,
+        visible: &Visibility,
+        owner: &str,
+        idempotency_key: &str,
+        name: &str,
+    ) -> Result<Option<Asset>> {
+        let args = (visible.clone(), owner.to_owned(), idempotency_key.to_owned(), name.to_owned());
+        self.read(args, |c, (visible, owner, key, name)| {
+            asset::find_requested(c, visible, owner, key, name).boxed()
+        })
+        .await
+    }
+
     async fn get_asset(&self, visible: &Visibility, id: AssetId) -> Result<Option<Asset>> {
         self.read((visible.clone(), id), |c, (visible, id)| asset::get(c, visible, *id).boxed()).await
     }

@@ -1,5 +1,5 @@
 //! The engine: it takes media in, has it understood and rendered, finds it again, delivers it, and
-//! tells everybody about it; over any [`Catalog`], [`BlobStore`] and [`MediaProcessor`].
+//! tells everybody about it; over any [`Catalog`], [`BlobStore`](crate::BlobStore) and [`MediaProcessor`].
 //!
 //! What somebody does goes through [`Engine::acting_as`], which asks the [`Authorizer`] first. The
 //! work is done by a [`Worker`], in this process or in another on the same catalog and blobs.

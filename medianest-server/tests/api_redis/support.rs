@@ -71,6 +71,7 @@ pub(crate) fn is_idle(database: &Database) -> bool {
 
 /// All of a user's assets are ready, and each was worked on once.
 pub(crate) async fn assert_all_ready(user: &User<'_>, database: &Database, count: usize) {
+    assert!(user.is_in().await);
     let (_, page) = user.get("/assets").await;
     let items = page["items"].as_array().unwrap();
     assert_eq!(items.len(), count);

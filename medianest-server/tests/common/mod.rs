@@ -8,6 +8,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 use tokio::{
@@ -244,12 +245,18 @@ impl<'a> User<'a> {
         self.call(Method::GET, path, None).await
     }
 
-    /// Whether the token is still good.
+    /// Whether the token is still good, once somebody can tell.
     pub(crate) async fn is_in(&self) -> bool {
-        match self.get("/me").await.0.as_u16() {
-            200 => true,
-            401 => false,
-            other => panic!("{other}"),
+        let asked = Instant::now();
+        loop {
+            match self.get("/me").await.0.as_u16() {
+                200 => return true,
+                401 => return false,
+                503 if asked.elapsed() < Duration::from_secs(60) => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                other => panic!("{other}"),
+            }
         }
     }
 

@@ -127,6 +127,7 @@ impl Redis {
             let answer = tokio::time::timeout(PATIENCE, link.ask(command)).await;
             let (failed, again) = match answer {
                 Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) if link.is_astray(&error) => (unavailable().caused_by(error), true),
                 Ok(Err(error)) if !breaks(&error) => return Err(from_redis(error)),
                 // A cluster was asked several times already.
                 Ok(Err(error)) => (from_redis(error), matches!(link, Link::Node(_))),

@@ -5,7 +5,7 @@ use super::{
 use medianest_core::Result;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue, ProtocolVersion, PushInfo,
-    RedisError, RedisResult, aio::MultiplexedConnection, cluster::ClusterClient,
+    RedisError, RedisResult, ServerErrorKind, aio::MultiplexedConnection, cluster::ClusterClient,
     cluster_async::ClusterConnection, cmd,
 };
 use std::{convert::Infallible, sync::Arc, time::Duration};
@@ -27,6 +27,13 @@ pub(super) enum Link {
 }
 
 impl Link {
+    /// Whether a cluster sends us from one node to the next: after a failover its client may hold on to what it
+    /// knew, and has to begin anew.
+    pub(super) fn is_astray(&self, error: &RedisError) -> bool {
+        matches!(self, Self::Cluster(_))
+            && matches!(error.kind(), ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask))
+    }
+
     pub(super) async fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> RedisResult<T> {
         match self {
             Self::Node(node) => command.query_async(node).await,

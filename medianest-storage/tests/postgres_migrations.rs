@@ -201,7 +201,7 @@ async fn d8_replicas_migrate_at_once_beside_the_version_before() {
 
 /// What was applied.
 async fn migrations(pool: &PgPool) -> Vec<String> {
-    sqlx::query_scalar("SELECT concat_ws(' ', version, name, works_for) FROM medianest_migrations ORDER BY 1")
+    sqlx::query_scalar("SELECT concat_ws(' ', version, name) FROM medianest_migrations ORDER BY 1")
         .fetch_all(pool)
         .await
         .unwrap()

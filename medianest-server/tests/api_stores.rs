@@ -121,7 +121,7 @@ async fn a_library_moves_to_a_bucket_while_it_is_played() {
     let admin = server.admin().await;
     let here = json!({ "store": "default", "complete": true });
     assert_eq!(admin.get(&place).await, (StatusCode::OK, here.clone()));
-    assert_problem(admin.call(Method::PUT, &place, named("nowhere")).await, 400, "no_such_store");
+    assert_problem(admin.call(Method::PUT, &place, named("nowhere")).await, 409, "no_such_store");
     assert_problem(admin.call(Method::PUT, &place, named("../x")).await, 400, "invalid_request");
     let nothing = "/libraries/00000000-0000-7000-8000-000000000000/store";
     assert_problem(admin.call(Method::PUT, nothing, named("archive")).await, 404, "library_not_found");

@@ -1,6 +1,6 @@
 use super::{
     Group,
-    model::{AuditEntryBody, Limit, PageBody, PageCursor, Subject, Text},
+    model::{AuditEntryBody, Limit, PageBody, PageCursor, Text},
     page,
 };
 use crate::{State, caller::Caller, problem::problems};
@@ -26,9 +26,9 @@ impl AuditApi {
         &self,
         caller: Caller,
         /// Only what this subject did.
-        actor: Query<Option<Subject>>,
+        actor: Query<Option<String>>,
         /// Only this action (`session.refused`).
-        action: Query<Option<Subject>>,
+        action: Query<Option<String>>,
         /// Only what happened then or later.
         from: Query<Option<Text<Timestamp>>>,
         /// Only what happened earlier.
@@ -39,8 +39,8 @@ impl AuditApi {
         cursor: Query<Option<PageCursor>>,
     ) -> Result<Json<PageBody<AuditEntryBody>>, ListProblem> {
         let query = AuditQuery {
-            actor: actor.0.map(|actor| actor.0),
-            action: action.0.map(|action| action.0),
+            actor: actor.0,
+            action: action.0,
             from: from.0.map(|time| time.0),
             before: before.0.map(|time| time.0),
         };

@@ -10,7 +10,7 @@ pub(crate) struct StoresApi(pub(super) State);
 
 problems! {
     GetProblem: 401 403 404;
-    SetProblem: 401 403 404 408 413 415;
+    SetProblem: 401 403 404 408 409 413 415;
 }
 
 /// For administrators.

@@ -463,7 +463,7 @@ async fn a_store_that_nobody_configured_is_unavailable() {
     let asset = nest.put("video x").await;
     let refused =
         media.move_library(asset.library_id, &StoreName::new("nowhere").unwrap()).await.unwrap_err();
-    assert_eq!((refused.kind(), refused.code()), (ErrorKind::InvalidInput, "no_such_store"));
+    assert_eq!((refused.kind(), refused.code()), (ErrorKind::Conflict, "no_such_store"));
 
     let event = media.principal().clone();
     let event = medianest_core::NewEvent::about_subject(

@@ -51,7 +51,7 @@ impl Media {
         self.authorize(Action::Operate, Resource::Tenant).await?;
         if self.engine().store(store).is_err() {
             let message = "there is no store of this name; configure it first";
-            return Err(Error::invalid("no_such_store", message).with("store", store));
+            return Err(Error::conflict("no_such_store", message).with("store", store));
         }
         let event = self.library_event(library, event_kinds::LIBRARY_UPDATED, json!({ "store": store }));
         let tenant = self.principal().tenant;

@@ -20,7 +20,9 @@ const RESET: &str = "reset by an administrator";
 
 /// A clock that lets something happen when somebody looks at it, after so many looks at which nothing does.
 #[derive(Default)]
-struct Meanwhile(Mutex<Option<(u32, Box<dyn FnOnce() + Send>)>>);
+struct Meanwhile(Mutex<Option<(u32, Happening)>>);
+
+type Happening = Box<dyn FnOnce() + Send>;
 
 impl std::fmt::Debug for Meanwhile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -110,6 +110,8 @@ pub mod actions {
         USER_REGISTERED = "user.registered";
         /// A user's name, role or access changed; the details say which.
         USER_CHANGED = "user.changed";
+        /// Who wanted to change a password did not know the present one.
+        USER_PASSWORD_REFUSED = "user.password_refused";
         /// A user has another password.
         USER_PASSWORD_CHANGED = "user.password_changed";
         /// A library was made.

@@ -31,6 +31,11 @@ async fn who_did_what_is_told() {
         let refused = answer(server.request(Method::POST, "/api/v1/auth/login").json(&body)).await;
         assert_problem(refused, 401, "invalid_credentials");
     }
+    let guess = json!({ "current_password": "not the right one", "new_password": new_password });
+    assert_problem(ada.call(Method::POST, "/auth/password", Some(guess)).await, 403, "wrong_password");
+    let elsewhere = server.login("ada", PASSWORD).await;
+    let left = User::new(&server, &elsewhere).call(Method::POST, "/auth/logout", None).await;
+    assert_eq!(left.0, 204, "{}", left.1);
     let (_, library) = ada.call(Method::POST, "/libraries", Some(json!({ "name": "holidays" }))).await;
     let library = text(&library, "id").to_owned();
     let member = format!("/libraries/{library}/members/{}", admin.id);
@@ -58,6 +63,8 @@ async fn who_did_what_is_told() {
         ("session.opened", &ada.id, &of_ada),
         ("session.refused", "anonymous", &of_ada),
         ("session.refused", "anonymous", "login"),
+        ("user.password_refused", &ada.id, &of_ada),
+        ("sessions.ended", &ada.id, &of_ada),
         ("library.created", &ada.id, &of_library),
         ("member.added", &ada.id, &of_library),
         ("member.removed", &ada.id, &of_library),

@@ -130,10 +130,10 @@ impl AuthApi {
     /// End the session of this request
     #[oai(path = "/auth/logout", method = "post", operation_id = "logout")]
     async fn logout(&self, caller: Newcomer) -> Result<Left, LogoutProblem> {
-        let caller = caller.0;
-        let accounts = accounts(&self.0)?;
+        let caller: Caller = caller.0;
+        let accounts = accounts_for(&self.0, &caller)?;
         if let Some(session) = caller.session() {
-            accounts.logout(session).await?;
+            accounts.logout(caller.principal(), session).await?;
         }
         Ok(Left::Done(caller.has_cookie().then(|| set_cookie("", 0, &self.0.settings))))
     }
@@ -142,8 +142,13 @@ impl AuthApi {
     ///
     /// Succeeds when it is over already, or the token is none.
     #[oai(path = "/auth/revoke", method = "post", operation_id = "revoke")]
-    async fn revoke(&self, body: Json<RefreshTokenBody>) -> Result<Done, EndTokenProblem> {
-        accounts(&self.0)?.logout_refresh(&body.0.refresh_token.0).await?;
+    async fn revoke(
+        &self,
+        origin: Data<&Origin>,
+        body: Json<RefreshTokenBody>,
+    ) -> Result<Done, EndTokenProblem> {
+        let accounts = accounts(&self.0)?.coming_from(origin.0.clone());
+        accounts.logout_refresh(&body.0.refresh_token.0).await?;
         Ok(Done::Done)
     }
 

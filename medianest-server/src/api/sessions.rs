@@ -41,7 +41,7 @@ impl SessionsApi {
     /// End one of one's own sessions
     #[oai(path = "/auth/sessions/:id", method = "delete", operation_id = "endSession")]
     async fn end(&self, caller: Caller, id: Path<Text<SessionId>>) -> Result<Ended, EndProblem> {
-        accounts(&self.0)?.end_own_session(caller.principal(), id.0.0).await?;
+        accounts_for(&self.0, &caller)?.end_own_session(caller.principal(), id.0.0).await?;
         Ok(Ended::Done)
     }
 }

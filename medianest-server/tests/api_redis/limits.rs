@@ -40,6 +40,7 @@ async fn d1_guesses_are_counted_by_all_and_by_each_while_redis_is_away() {
 
     redis.kill();
     for server in [&one, &two] {
+        until_redis_is(server, "down").await;
         let alone = looked_at(&[server], "eve", 12).await;
         assert!((5..8).contains(&alone), "{alone}");
     }

@@ -119,23 +119,27 @@ impl Redis {
     }
 
     /// Asks, and once more when the connection turns out to be gone: a server that is there again is none
-    /// that is away. So a command may happen twice.
+    /// that is away. So a command may happen twice. Nodes of a cluster that do not agree yet who has a slot
+    /// are given some time for it.
     pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T> {
-        let mut lost = None;
+        let (began, mut lost) = (Instant::now(), None);
         loop {
             let (mut link, number) = self.link(lost).await?;
             let answer = tokio::time::timeout(PATIENCE, link.ask(command)).await;
+            let first = lost.is_none();
             let (failed, again) = match answer {
                 Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(error)) if link.is_astray(&error) => (unavailable().caused_by(error), true),
+                Ok(Err(error)) if link.is_astray(&error) => {
+                    (unavailable().caused_by(error), began.elapsed() < PATIENCE)
+                }
                 Ok(Err(error)) if !breaks(&error) => return Err(from_redis(error)),
                 // A cluster was asked several times already.
-                Ok(Err(error)) => (from_redis(error), matches!(link, Link::Node(_))),
+                Ok(Err(error)) => (from_redis(error), first && matches!(link, Link::Node(_))),
                 Err(_) => (silent(PATIENCE), false),
             };
             // Full when it is known already.
             let _ = self.shared.broken.try_send(number);
-            if !again || lost.is_some() {
+            if !again {
                 return Err(failed);
             }
             lost = Some(number);

@@ -200,15 +200,20 @@ impl Accounts {
         }
     }
 
-    /// Ends a session; succeeds when it has ended.
+    /// Ends one of the caller's sessions; succeeds when it has ended.
     ///
     /// # Errors
-    /// `Unavailable`; `sign_out_pending` when it has ended, and that cannot be told to all.
-    pub async fn logout(&self, session: SessionId) -> Result<()> {
-        let (tenant, catalog, sessions) =
-            (self.tenant, Arc::clone(&self.catalog), Arc::clone(&self.sessions));
+    /// `not_a_user`; `Unavailable`; `sign_out_pending` when it has ended, and that cannot be told to all.
+    pub async fn logout(&self, actor: &Principal, session: SessionId) -> Result<()> {
+        self.end_session(self.user_of(actor)?, session).await
+    }
+
+    async fn end_session(&self, user: UserId, session: SessionId) -> Result<()> {
+        let entry = self.entry(user.to_string(), audit_actions::SESSIONS_ENDED, user);
+        let audited = self.catalog.audited(entry.with("session_id", session));
+        let (tenant, sessions) = (self.tenant, Arc::clone(&self.sessions));
         to_the_end(async move {
-            catalog.end_session(tenant, session).await?;
+            audited.end_session(tenant, session).await?;
             Ended::One(session).forget(&sessions, tenant).await
         })
         .await
@@ -221,7 +226,7 @@ impl Accounts {
     pub async fn logout_refresh(&self, token: &str) -> Result<()> {
         // The session id alone must not be enough to sign somebody out: the secret is checked by using it up.
         match self.refresh(token).await {
-            Ok(signed_in) => self.logout(signed_in.session.id).await,
+            Ok(signed_in) => self.end_session(signed_in.user.id, signed_in.session.id).await,
             Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
             Err(_) => Ok(()),
         }
@@ -244,7 +249,7 @@ impl Accounts {
         if !own.iter().any(|session| session.id == id) {
             return Err(Error::not_found("session", id));
         }
-        self.logout(id).await
+        self.logout(actor, id).await
     }
 
     /// Ends all of the caller's own sessions but `except`; says how many.
@@ -289,6 +294,8 @@ impl Accounts {
         let user = self.require_user(self.user_of(actor)?).await?;
         let wrong = || Error::new(ErrorKind::Forbidden, "wrong_password", "this is not the present password");
         if !self.passwords.verify(current, Some(&user.password_hash)).await? {
+            let entry = self.entry(&actor.subject, audit_actions::USER_PASSWORD_REFUSED, user.id);
+            self.catalog.record(entry).await?;
             return Err(wrong());
         }
         if current == new {

@@ -73,17 +73,18 @@ pub(super) async fn list(
             push_visible(&mut query, visible, "a.tenant", "a.library_id");
         }
         (None, VisibleLibraries::MemberOf(subject)) if can_join_sideways(conn.dialect()) => {
-            // As below, but in one round trip.
+            // As below, but in one round trip: each membership's library is walked along its own index.
             query.push(
-                sql!("SELECT " ASSET " FROM (SELECT walked.* FROM medianest_members m CROSS JOIN LATERAL (\
-                             SELECT a.* FROM medianest_assets a WHERE "),
+                sql!("SELECT " ASSET ASSETS " WHERE a.id IN (SELECT walked.id FROM medianest_members m"),
             );
+            query.push(" CROSS JOIN LATERAL (SELECT a.id, a.").push(walk.column);
+            query.push(" FROM medianest_assets a WHERE ");
             conditions(&mut query, Within::Membership);
             walk.push_order(&mut query, "a");
             query.limit(limit).push(") AS walked WHERE m.tenant = ").bind(visible.tenant);
             query.push(" AND m.subject = ").bind(subject);
             walk.push_order(&mut query, "walked");
-            query.limit(limit).push(") AS a JOIN medianest_blobs b ON b.id = a.blob_id");
+            query.limit(limit).push(")");
         }
         (None, _) => match Scope::of(conn, visible, None).await? {
             Scope::Libraries(libraries) => match libraries.as_slice() {

@@ -74,9 +74,7 @@ pub(super) async fn list(
         }
         (None, VisibleLibraries::MemberOf(subject)) if can_join_sideways(conn.dialect()) => {
             // As below, but in one round trip: each membership's library is walked along its own index.
-            query.push(
-                sql!("SELECT " ASSET ASSETS " WHERE a.id IN (SELECT walked.id FROM medianest_members m"),
-            );
+            query.push(sql!("SELECT " ASSET ASSETS " JOIN (SELECT walked.id FROM medianest_members m"));
             query.push(" CROSS JOIN LATERAL (SELECT a.id, a.").push(walk.column);
             query.push(" FROM medianest_assets a WHERE ");
             conditions(&mut query, Within::Membership);
@@ -84,7 +82,7 @@ pub(super) async fn list(
             query.limit(limit).push(") AS walked WHERE m.tenant = ").bind(visible.tenant);
             query.push(" AND m.subject = ").bind(subject);
             walk.push_order(&mut query, "walked");
-            query.limit(limit).push(")");
+            query.limit(limit).push(") AS walked ON walked.id = a.id AND a.tenant = ").bind(visible.tenant);
         }
         (None, _) => match Scope::of(conn, visible, None).await? {
             Scope::Libraries(libraries) => match libraries.as_slice() {
@@ -149,16 +147,14 @@ fn push_conditions(
     after: Option<&Place<i64>>,
     within: Within,
 ) {
-    query.push("a.tenant = ").bind(visible.tenant);
     match within {
-        Within::Tenant => {}
+        Within::Tenant => query.push("a.tenant = ").bind(visible.tenant),
         Within::Library(library) => {
-            query.push(" AND a.library_id = ").bind(library);
+            query.push("a.tenant = ").bind(visible.tenant).push(" AND a.library_id = ").bind(library)
         }
-        Within::Membership => {
-            query.push(" AND a.library_id = m.library_id");
-        }
-    }
+        // The tenant is that of the membership: the index alone tells which rows these are.
+        Within::Membership => query.push("a.library_id = m.library_id"),
+    };
     // Literals, not values: they choose the part of the index to walk along.
     query.push(if filter.trashed { " AND a.trashed = TRUE" } else { " AND a.trashed = FALSE" });
     if let Some(kind) = filter.kind {

@@ -110,18 +110,18 @@ async fn leases_go_by_the_database(offset: &str) {
 }
 
 #[tokio::test]
-async fn a_worker_that_is_ahead_steals_nothing() {
+async fn p16_a_worker_that_is_ahead_steals_nothing() {
     leases_go_by_the_database("+1h").await;
 }
 
 #[tokio::test]
-async fn a_worker_that_is_behind_forgets_nothing() {
+async fn p16_a_worker_that_is_behind_forgets_nothing() {
     leases_go_by_the_database("-1h").await;
 }
 
 /// For a token of 15 minutes an hour is too much; but a session is one everywhere, and its end too.
 #[tokio::test]
-async fn sessions_go_by_the_database_and_tokens_by_who_looks() {
+async fn p16_sessions_go_by_the_database_and_tokens_by_who_looks() {
     let place = Place::new();
     let (now, ahead, behind) = (place.server("+0"), place.server("+1h"), place.server("-1h"));
     let ada = now.user("ada").await;

@@ -120,7 +120,7 @@ impl User {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rolling_restart_fails_no_request_that_may_be_tried_again() {
+async fn o2_a_rolling_restart_fails_no_request_that_may_be_tried_again() {
     let place =
         Place { postgres: Postgres::start(), redis: Redis::start(&[]), shared: tempfile::tempdir().unwrap() };
     let mut servers: Vec<_> = (0..3).map(|_| place.server()).collect();
@@ -246,7 +246,7 @@ async fn a_server_that_is_told_to_end_says_so_and_serves_on_for_a_while() {
 
 /// P2: what is under way ends, and nothing else is begun.
 #[tokio::test]
-async fn what_is_under_way_is_finished() {
+async fn p2_what_is_under_way_is_finished() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     let mut server = Server::start();

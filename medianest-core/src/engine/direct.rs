@@ -195,6 +195,8 @@ impl Media {
         if parts.len() != ticket.parts() as usize {
             return Err(Error::conflict("parts_differ", missing).with("parts", ticket.parts()));
         }
+        // Waited for in the task, which goes on without the caller.
+        let _place = self.engine().0.turns.place().await;
         let intent = ticket.intent();
         let stored = match self.store_parts(&ticket, &intent, parts).await {
             // It has ended: in another process just now, or with an asset that was there before.

@@ -3,33 +3,28 @@ use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
-use tokio::sync::{AcquireError, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedMutexGuard, Semaphore, SemaphorePermit};
 
-/// How many turns there are at a time: each reads an original through.
+/// How many originals are read through at a time.
 const AT_ONCE: usize = 16;
 
-/// Lets this process do one thing at a time with what was written under an intent, and few in all.
+/// Lets this process do one thing at a time with what was written under an intent, and read few originals
+/// through at a time.
 #[derive(Debug)]
 pub(super) struct Turns {
     of: Mutex<HashMap<IntentId, Weak<tokio::sync::Mutex<()>>>>,
-    all: Arc<Semaphore>,
-}
-
-/// It is over when this is dropped.
-pub(super) struct Turn {
-    _own: OwnedMutexGuard<()>,
-    _of_all: Result<OwnedSemaphorePermit, AcquireError>,
+    places: Semaphore,
 }
 
 impl Default for Turns {
     fn default() -> Self {
-        Self { of: Mutex::default(), all: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { of: Mutex::default(), places: Semaphore::new(AT_ONCE) }
     }
 }
 
 impl Turns {
     /// Waits until whoever came before has dropped theirs.
-    pub(super) async fn take(&self, intent: IntentId) -> Turn {
+    pub(super) async fn take(&self, intent: IntentId) -> OwnedMutexGuard<()> {
         let turn = {
             let mut turns = self.of.lock().unwrap_or_else(PoisonError::into_inner);
             turns.retain(|_, turn| turn.strong_count() > 0);
@@ -37,9 +32,13 @@ impl Turns {
             turns.insert(intent, Arc::downgrade(&turn));
             turn
         };
-        // In this order, so that who waits for the same takes no place from others.
-        let own = turn.lock_owned().await;
-        Turn { _own: own, _of_all: Arc::clone(&self.all).acquire_owned().await }
+        turn.lock_owned().await
+    }
+
+    /// Waits for a place among those who read; to be asked for with the turn in hand, so that who waits for the
+    /// same takes no place from others.
+    pub(super) async fn place(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
+        self.places.acquire().await
     }
 }
 
@@ -60,14 +59,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn few_in_all() {
+    async fn few_read_at_a_time() {
         let turns = Turns::default();
-        let mut taken = Vec::new();
-        while let Some(turn) = turns.take(IntentId::new()).now_or_never() {
-            taken.push(turn);
+        let mut places = Vec::new();
+        while let Some(place) = turns.place().now_or_never() {
+            places.push(place.unwrap());
         }
-        assert_eq!(taken.len(), AT_ONCE);
-        taken.pop();
-        assert!(turns.take(IntentId::new()).now_or_never().is_some());
+        assert_eq!(places.len(), AT_ONCE);
+        places.pop();
+        assert!(turns.place().now_or_never().is_some());
     }
 }

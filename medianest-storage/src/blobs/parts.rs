@@ -48,10 +48,6 @@ impl Parts {
             let taken = self.rest.split_to(self.rest.len().min(size - length));
             length += taken.len();
             if taken.len() < LOAF {
-                // At once what a loaf takes, unless this is all there is.
-                if crumbs.is_empty() && length >= LOAF {
-                    crumbs.reserve(LOAF + taken.len());
-                }
                 crumbs.extend_from_slice(&taken);
             }
             if taken.len() >= LOAF || crumbs.len() >= LOAF {

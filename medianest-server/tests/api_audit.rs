@@ -33,9 +33,20 @@ async fn who_did_what_is_told() {
     }
     let guess = json!({ "current_password": "not the right one", "new_password": new_password });
     assert_problem(ada.call(Method::POST, "/auth/password", Some(guess)).await, 403, "wrong_password");
-    let elsewhere = server.login("ada", PASSWORD).await;
-    let left = User::new(&server, &elsewhere).call(Method::POST, "/auth/logout", None).await;
-    assert_eq!(left.0, 204, "{}", left.1);
+    // Signed out in each way there is.
+    let mut ended = Vec::new();
+    for way in ["logout", "revoke", "end"] {
+        let signed_in = server.login("ada", PASSWORD).await;
+        let elsewhere = User::new(&server, &signed_in);
+        let token = json!({ "refresh_token": elsewhere.refresh_token });
+        let left = match way {
+            "logout" => elsewhere.call(Method::POST, "/auth/logout", None).await,
+            "revoke" => elsewhere.call(Method::POST, "/auth/revoke", Some(token)).await,
+            _ => ada.call(Method::DELETE, &format!("/auth/sessions/{}", elsewhere.session), None).await,
+        };
+        assert_eq!(left.0, 204, "{way}: {}", left.1);
+        ended.push(elsewhere.session);
+    }
     let (_, library) = ada.call(Method::POST, "/libraries", Some(json!({ "name": "holidays" }))).await;
     let library = text(&library, "id").to_owned();
     let member = format!("/libraries/{library}/members/{}", admin.id);
@@ -64,7 +75,6 @@ async fn who_did_what_is_told() {
         ("session.refused", "anonymous", &of_ada),
         ("session.refused", "anonymous", "login"),
         ("user.password_refused", &ada.id, &of_ada),
-        ("sessions.ended", &ada.id, &of_ada),
         ("library.created", &ada.id, &of_library),
         ("member.added", &ada.id, &of_library),
         ("member.removed", &ada.id, &of_library),
@@ -80,6 +90,13 @@ async fn who_did_what_is_told() {
         let entry = entry.unwrap_or_else(|| panic!("no {action} of {target} by {actor}: {entries:#?}"));
         assert!(!text(entry, "request_id").is_empty() && !text(entry, "at").is_empty(), "{entry}");
         assert_eq!(text(entry, "address"), "127.0.0.1", "{entry}");
+    }
+    for session in &ended {
+        let entry = entries.iter().find(|entry| {
+            entry["data"]["session_id"] == session.as_str() && entry["action"] == "sessions.ended"
+        });
+        let entry = entry.unwrap_or_else(|| panic!("the end of {session} is not told: {entries:#?}"));
+        assert_eq!((text(entry, "actor"), text(entry, "address")), (ada.id.as_str(), "127.0.0.1"));
     }
     let disabled = entries.iter().find(|entry| entry["data"]["disabled"] == true).unwrap();
     assert_eq!(text(disabled, "request_id"), request_id);

@@ -119,8 +119,8 @@ impl Redis {
     }
 
     /// Asks, and once more when the connection turns out to be gone: a server that is there again is none
-    /// that is away. So a command may happen twice. Nodes of a cluster that do not agree yet who has a slot
-    /// are given some time for it.
+    /// that is away. So a command may happen more than once. Nodes of a cluster that do not agree yet who has
+    /// a slot are asked again while [`PATIENCE`] lasts; the last answer may take as long once more.
     pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T> {
         let (began, mut lost) = (Instant::now(), None);
         loop {
@@ -130,7 +130,7 @@ impl Redis {
             let (failed, again) = match answer {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(error)) if link.is_astray(&error) => {
-                    (unavailable().caused_by(error), began.elapsed() < PATIENCE)
+                    (unavailable().caused_by(error), first || began.elapsed() < PATIENCE)
                 }
                 Ok(Err(error)) if !breaks(&error) => return Err(from_redis(error)),
                 // A cluster was asked several times already.

@@ -1,7 +1,8 @@
 //! Libraries, assets and the blobs they stand on.
 
 use crate::{
-    AssetId, BlobId, Error, Facts, Failure, LibraryId, MediaKind, Result, StoreName, TenantId, Timestamp,
+    AssetId, BlobId, Error, Failure, LibraryId, MediaKind, Result, StoreName, StoredFacts, TenantId,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -144,9 +145,9 @@ pub struct Asset {
     /// The stored original.
     #[serde(skip)]
     pub blob: Blob,
-    /// What was read from it; None until it is understood.
+    /// What was [read](StoredFacts::read) from it; None until it is understood.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub facts: Option<Facts>,
+    pub facts: Option<StoredFacts>,
     /// When the thing it shows was taken; else when it was put in. Lists are sorted by it.
     pub taken_at: Timestamp,
     /// The host's row that this asset belongs to (`products/42`).

@@ -47,6 +47,7 @@ mod recent;
 mod recipe;
 mod rendition;
 mod store_name;
+mod stored_facts;
 mod time;
 
 pub use self::time::{Clock, ManualClock, SystemClock, Timestamp};
@@ -83,4 +84,5 @@ pub use recipe::{
 };
 pub use rendition::{Part, Rendition, RenditionInfo, RenditionState};
 pub use store_name::StoreName;
+pub use stored_facts::StoredFacts;
 pub use uuid;

@@ -154,6 +154,25 @@ async fn s3_the_secret_of_a_session_is_needed_to_end_it() {
     assert!(!ada.is_in().await);
 }
 
+/// Who does not get the answer asks again, or at once twice: the session has ended when one says so. Nor does it live on
+/// because it was refreshed beside.
+#[tokio::test]
+async fn s3_a_session_that_is_said_to_be_over_is() {
+    let server = Server::start();
+    let send = |path: &str, token: &str| {
+        let request = server.request(POST, &format!("/api/v1/auth/{path}"));
+        answer(request.json(&json!({ "refresh_token": token })))
+    };
+    for beside in ["revoke", "refresh"] {
+        let ada = server.user(beside).await;
+        let token = &ada.refresh_token;
+        let (one, _) = tokio::join!(send("revoke", token), send(beside, token));
+        assert_eq!(one.0, 204);
+        assert!(!ada.is_in().await, "{beside}");
+        assert_eq!(send("revoke", token).await.0, 204);
+    }
+}
+
 #[tokio::test]
 async fn s4_a_cookie_is_for_our_own_pages() {
     let server = Server::start();

@@ -60,8 +60,8 @@ pub trait IdentityCatalog: AuditLog + Sealed + Send + Sync + std::fmt::Debug + '
     /// session that is used without being refreshed. Succeeds when there is no such valid session.
     async fn touch_session(&self, tenant: TenantId, id: SessionId, idle: Duration) -> Result<()>;
 
-    /// Ends a session; succeeds when it has ended.
-    async fn end_session(&self, tenant: TenantId, id: SessionId) -> Result<()>;
+    /// Ends a session for its holder; whether this did it. Another's, and one that has ended, is left as it is.
+    async fn end_session(&self, tenant: TenantId, id: SessionId, holder: SessionHolder) -> Result<bool>;
 
     /// Ends all sessions of a user but `except`; returns those that were ended.
     async fn end_sessions(
@@ -222,6 +222,16 @@ pub struct RefreshSession {
     pub grace: Duration,
     /// The new idle expiry, from now.
     pub idle: Duration,
+}
+
+/// Whose a session must be to be ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionHolder {
+    /// This user's.
+    User(UserId),
+    /// That of a refresh secret, of which this is the SHA-256: the present one, or the one before, which is shown by
+    /// who asks again.
+    Secret([u8; 32]),
 }
 
 /// The answer of [`IdentityCatalog::refresh_session`].

@@ -3,7 +3,10 @@
 use super::{assert_fails, fixture::*};
 use crate::{
     ADMIN, ErrorKind, NewEvent, SessionId, TenantId, USER, UserId,
-    catalog::{IdentityCatalog, NewSession, NewUser, RefreshSession, Refreshed, Session, User, UserChange},
+    catalog::{
+        IdentityCatalog, NewSession, NewUser, RefreshSession, Refreshed, Session, SessionHolder, User,
+        UserChange,
+    },
     event_kinds,
 };
 use futures::future::{join, join_all};
@@ -36,6 +39,7 @@ macro_rules! identity_tests {
             refreshing_at_the_same_time_succeeds_once,
             a_touch_puts_the_end_off,
             ending_sessions,
+            a_secret_ends_its_session,
             sessions_are_listed,
             ended_sessions_are_trimmed,
         } }
@@ -443,7 +447,7 @@ pub async fn a_touch_puts_the_end_off(store: Identity) {
     assert!(last.expires_at.since(last.created_at) <= 10 * HOUR + second, "past its end: {last:?}");
     assert!(matches!(refresh(&store, first.id, 1, 2, HOUR).await, Refreshed::Done(..)), "the secret is kept");
 
-    store.end_session(TENANT, first.id).await.unwrap();
+    assert!(store.end_session(TENANT, first.id, SessionHolder::User(olga.id)).await.unwrap());
     let expired = NewSession { idle: Duration::ZERO, ..new_session(&olga, 3) };
     let expired = store.create_session(expired).await.unwrap();
     for over in [first.id, expired.id, SessionId::new()] {
@@ -460,13 +464,18 @@ pub async fn ending_sessions(store: Identity) {
         ids.push(session(&store, &olga, secret).await.id);
     }
     let other = session(&store, &peter, 9).await.id;
-    store.end_session(TenantId::new(), ids[0]).await.unwrap();
-    assert!(valid(&store, ids[0]).await, "ended from another tenant");
-    for _ in 0..2 {
-        store.end_session(TENANT, ids[0]).await.unwrap();
+    let of_olga = SessionHolder::User(olga.id);
+    assert!(!store.end_session(TenantId::new(), ids[0], of_olga).await.unwrap(), "from another tenant");
+    assert!(
+        !store.end_session(TENANT, ids[0], SessionHolder::User(peter.id)).await.unwrap(),
+        "by another user"
+    );
+    assert!(valid(&store, ids[0]).await);
+    for first in [true, false] {
+        assert_eq!(store.end_session(TENANT, ids[0], of_olga).await.unwrap(), first);
         assert!(!valid(&store, ids[0]).await);
     }
-    store.end_session(TENANT, SessionId::new()).await.unwrap();
+    assert!(!store.end_session(TENANT, SessionId::new(), of_olga).await.unwrap());
     assert!(store.end_sessions(TenantId::new(), olga.id, None).await.unwrap().is_empty());
     let ended: BTreeSet<_> =
         store.end_sessions(TENANT, olga.id, Some(ids[1])).await.unwrap().into_iter().collect();
@@ -475,6 +484,26 @@ pub async fn ending_sessions(store: Identity) {
     assert_eq!(store.end_sessions(TENANT, olga.id, None).await.unwrap(), [ids[1]]);
     assert!(store.end_sessions(TENANT, olga.id, None).await.unwrap().is_empty());
     assert!(valid(&store, other).await);
+}
+
+/// The present secret does, and the one before; no other, and not that of another session.
+pub async fn a_secret_ends_its_session(store: Identity) {
+    let olga = user(&store, "olga", USER).await;
+    let end =
+        async |id, secret| store.end_session(TENANT, id, SessionHolder::Secret([secret; 32])).await.unwrap();
+    for shown in [2, 3] {
+        let (first, other) = (session(&store, &olga, 1).await, session(&store, &olga, 9).await);
+        for (presented, next) in [(1, 2), (2, 3)] {
+            let refreshed = refresh(&store, first.id, presented, next, HOUR).await;
+            assert!(matches!(refreshed, Refreshed::Done(..)));
+        }
+        for wrong in [1, 4, 9] {
+            assert!(!end(first.id, wrong).await, "{wrong}");
+        }
+        assert!(valid(&store, first.id).await);
+        assert!(end(first.id, shown).await && !end(first.id, shown).await, "{shown}");
+        assert!(!valid(&store, first.id).await && valid(&store, other.id).await);
+    }
 }
 
 /// Those that are valid, newest first.
@@ -486,7 +515,7 @@ pub async fn sessions_are_listed(store: Identity) {
     }
     let expired = NewSession { idle: Duration::ZERO, ..new_session(&olga, 9) };
     store.create_session(expired).await.unwrap();
-    store.end_session(TENANT, made.remove(1).id).await.unwrap();
+    store.end_session(TENANT, made.remove(1).id, SessionHolder::User(olga.id)).await.unwrap();
     let listed = store.list_sessions(TENANT, olga.id).await.unwrap();
     assert!(listed.is_sorted_by(|a, b| a.created_at >= b.created_at));
     let ids = |sessions: &[Session]| sessions.iter().map(|session| session.id).collect::<BTreeSet<_>>();
@@ -500,7 +529,7 @@ pub async fn ended_sessions_are_trimmed(store: Identity) {
     let alive = session(&store, &olga, 1).await;
     for secret in 2..5 {
         let ended = session(&store, &olga, secret).await;
-        store.end_session(TENANT, ended.id).await.unwrap();
+        store.end_session(TENANT, ended.id, SessionHolder::User(olga.id)).await.unwrap();
     }
     store.create_session(NewSession { idle: Duration::ZERO, ..new_session(&olga, 9) }).await.unwrap();
     a_moment().await;

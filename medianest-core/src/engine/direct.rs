@@ -172,8 +172,8 @@ impl Media {
     /// wait: who asks again meanwhile, waits for the same.
     ///
     /// # Errors
-    /// `parts_differ` (Conflict) when the store has others than these, or fewer than there are to be;
-    /// as [`direct_part`](Self::direct_part), and as [`ingest`](Self::ingest).
+    /// `parts_differ` (Conflict) when the store has others than these, or fewer than there are to be; `busy`
+    /// (Unavailable) when many are completed at this moment, a minute long; as [`direct_part`](Self::direct_part), and as [`ingest`](Self::ingest).
     pub async fn complete_direct(&self, id: &str, parts: &[SentPart]) -> Result<(Asset, bool)> {
         let ticket = self.ticket(id).await?;
         let turn = self.engine().0.turns.take(ticket.intent).await;
@@ -196,7 +196,7 @@ impl Media {
             return Err(Error::conflict("parts_differ", missing).with("parts", ticket.parts()));
         }
         // Waited for in the task, which goes on without the caller.
-        let _place = self.engine().0.turns.place().await;
+        let _place = self.engine().0.turns.place().await?;
         let intent = ticket.intent();
         let stored = match self.store_parts(&ticket, &intent, parts).await {
             // It has ended: in another process just now, or with an asset that was there before.

@@ -113,9 +113,10 @@ impl Engine {
     async fn render(&self, job: &Job, asset: Asset, pulse: &Arc<Pulse>) -> Result<()> {
         let fence = job.fence();
         let open = self.catalog().open_renditions(&fence, &job.payload.renditions).await?;
-        let (Some(facts), false) = (asset.facts.clone(), open.is_empty()) else {
+        let (Some(facts), false) = (&asset.facts, open.is_empty()) else {
             return self.complete(fence).await;
         };
+        let facts = facts.read()?;
         let stores = open.iter().map(|(rendition, _)| Ok(self.store(&rendition.store)?.clone()));
         let stores = stores.collect::<Result<Vec<_>>>()?;
         let tasks: Vec<_> = open

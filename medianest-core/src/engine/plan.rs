@@ -157,7 +157,7 @@ impl Media {
                 continue;
             };
             let present = present.remove(&asset.id).unwrap_or_default();
-            let (declared, fresh) = engine.plan(asset.tenant, asset.id, facts, recipe, &present);
+            let (declared, fresh) = engine.plan(asset.tenant, asset.id, &facts.read()?, recipe, &present);
             applied.fresh += fresh;
             if declared.renditions.is_empty() {
                 continue;

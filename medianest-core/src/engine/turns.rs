@@ -1,12 +1,18 @@
-use crate::IntentId;
+use crate::{Error, IntentId, Result, Retry};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
 };
-use tokio::sync::{AcquireError, OwnedMutexGuard, Semaphore, SemaphorePermit};
+use tokio::{
+    sync::{OwnedMutexGuard, Semaphore, SemaphorePermit},
+    time::timeout,
+};
 
 /// How many originals are read through at a time.
 const AT_ONCE: usize = 16;
+/// For so long one waits for a place among them.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Lets this process do one thing at a time with what was written under an intent, and read few originals
 /// through at a time.
@@ -37,8 +43,15 @@ impl Turns {
 
     /// Waits for a place among those who read; to be asked for with the turn in hand, so that who waits for the
     /// same takes no place from others.
-    pub(super) async fn place(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
-        self.places.acquire().await
+    ///
+    /// # Errors
+    /// `busy` (Unavailable) when there is none for a minute.
+    pub(super) async fn place(&self) -> Result<SemaphorePermit<'_>> {
+        let place = timeout(PATIENCE, self.places.acquire()).await.ok().and_then(Result::ok);
+        place.ok_or_else(|| {
+            Error::unavailable("busy", "too many uploads are being completed; ask again shortly")
+                .retry(Retry::After(Duration::from_secs(10)))
+        })
     }
 }
 
@@ -58,7 +71,7 @@ mod tests {
         assert_eq!(turns.of.lock().unwrap().len(), 1, "what has ended is forgotten");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn few_read_at_a_time() {
         let turns = Turns::default();
         let mut places = Vec::new();
@@ -66,6 +79,8 @@ mod tests {
             places.push(place.unwrap());
         }
         assert_eq!(places.len(), AT_ONCE);
+        let refused = turns.place().await.unwrap_err();
+        assert_eq!((refused.kind(), refused.code()), (crate::ErrorKind::Unavailable, "busy"));
         places.pop();
         assert!(turns.place().now_or_never().is_some());
     }

@@ -67,7 +67,7 @@ mod tests {
     use super::super::model::{AssetBody, LinksBody, PageBody};
     use medianest_core::{
         Asset, AssetId, AssetState, Blob, BlobId, BlobKey, Captured, Failure, LibraryId, MediaKind, Sha256,
-        Stream, StreamKind, TenantId, Timestamp,
+        StoredFacts, Stream, StreamKind, TenantId, Timestamp,
     };
     use poem_openapi::types::ToJSON;
 
@@ -91,7 +91,7 @@ mod tests {
             kind: full.then_some(MediaKind::Video),
             name: String::from("a.mp4"),
             blob: Blob { id: blob, key, size: 7, sha256: Sha256([9; 32]), ..Blob::default() },
-            facts: full.then_some(facts),
+            facts: full.then(|| StoredFacts::of(&facts).unwrap()),
             taken_at: at,
             attached_to: full.then(|| String::from("products/1")),
             expires_at: full.then_some(at),

@@ -5,15 +5,11 @@ use super::{
 };
 use medianest_core::{Error, Result};
 use redis::{Cmd, FromRedisValue, PushKind, Value, cmd};
-use std::{
-    fmt,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
+    time::{Instant, timeout_at},
 };
 
 /// How long a command may take as a whole, with all that a cluster needs to find out where it goes.
@@ -120,17 +116,16 @@ impl Redis {
 
     /// Asks, and once more when the connection turns out to be gone: a server that is there again is none
     /// that is away. So a command may happen more than once. Nodes of a cluster that do not agree yet who has
-    /// a slot are asked again while [`PATIENCE`] lasts; the last answer may take as long once more.
+    /// a slot are asked again, for [`PATIENCE`] in all.
     pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T> {
-        let (began, mut lost) = (Instant::now(), None);
+        let (until, mut lost) = (Instant::now() + PATIENCE, None);
         loop {
-            let (mut link, number) = self.link(lost).await?;
-            let answer = tokio::time::timeout(PATIENCE, link.ask(command)).await;
+            let (mut link, number) = self.link(lost, until).await?;
             let first = lost.is_none();
-            let (failed, again) = match answer {
+            let (failed, again) = match timeout_at(until, link.ask(command)).await {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(error)) if link.is_astray(&error) => {
-                    (unavailable().caused_by(error), first || began.elapsed() < PATIENCE)
+                    (unavailable().caused_by(error), Instant::now() < until)
                 }
                 Ok(Err(error)) if !breaks(&error) => return Err(from_redis(error)),
                 // A cluster was asked several times already.
@@ -147,14 +142,14 @@ impl Redis {
     }
 
     /// The connection, when it is another than that which was `lost`.
-    async fn link(&self, lost: Option<u64>) -> Result<(Link, u64)> {
+    async fn link(&self, lost: Option<u64>, until: Instant) -> Result<(Link, u64)> {
         let mut state = self.shared.state.clone();
         let known = state.wait_for(|state| match state {
             State::Connecting => false,
             State::Up(_, number) => Some(*number) != lost,
             State::Away(_) => true,
         });
-        match tokio::time::timeout(PATIENCE, known).await {
+        match timeout_at(until, known).await {
             Ok(Ok(state)) => match &*state {
                 State::Up(link, number) => Ok((link.clone(), *number)),
                 State::Away(why) => Err(again(why)),

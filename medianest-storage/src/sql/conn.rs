@@ -24,7 +24,7 @@ impl Conn<'_> {
     /// All rows of a statement.
     pub(crate) async fn all(&mut self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<Vec<Row>> {
         let text = sql.into().of(self.dialect()).into_sql_str();
-        self.rows(text, args, true).await
+        self.rows(text, args).await
     }
 
     /// The only row of a statement, if it has any.
@@ -39,13 +39,8 @@ impl Conn<'_> {
         self.touch(text, args).await
     }
 
-    pub(super) async fn fetch_all(
-        &mut self,
-        text: String,
-        args: Vec<Value>,
-        persistent: bool,
-    ) -> Result<Vec<Row>> {
-        self.rows(AssertSqlSafe(text).into_sql_str(), args, persistent).await
+    pub(super) async fn fetch_all(&mut self, text: String, args: Vec<Value>) -> Result<Vec<Row>> {
+        self.rows(AssertSqlSafe(text).into_sql_str(), args).await
     }
 
     pub(super) async fn fetch_one(&mut self, text: String, args: Vec<Value>) -> Result<Option<Row>> {
@@ -143,20 +138,18 @@ impl Conn<'_> {
         taken.await?.map_or(Ok(false), |row| row.value())
     }
 
-    async fn rows(&mut self, text: SqlStr, args: Vec<Value>, persistent: bool) -> Result<Vec<Row>> {
+    async fn rows(&mut self, text: SqlStr, args: Vec<Value>) -> Result<Vec<Row>> {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(conn) => {
                 let args = value::sqlite_arguments(args).map_err(sqlx::Error::Encode).map_err(from_sqlx)?;
-                let query = sqlx::query_with(text, args).persistent(persistent);
-                let rows = query.fetch_all(&mut **conn).await.map_err(from_sqlx)?;
+                let rows = sqlx::query_with(text, args).fetch_all(&mut **conn).await.map_err(from_sqlx)?;
                 Ok(rows.into_iter().map(Row::Sqlite).collect())
             }
             #[cfg(feature = "postgres")]
             Self::Postgres(conn) => {
                 let args = value::postgres_arguments(args).map_err(sqlx::Error::Encode).map_err(from_sqlx)?;
-                let query = sqlx::query_with(text, args).persistent(persistent);
-                let rows = query.fetch_all(&mut **conn).await.map_err(from_sqlx)?;
+                let rows = sqlx::query_with(text, args).fetch_all(&mut **conn).await.map_err(from_sqlx)?;
                 Ok(rows.into_iter().map(Row::Postgres).collect())
             }
         }

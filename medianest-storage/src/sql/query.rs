@@ -76,12 +76,7 @@ impl Query {
     }
 
     pub(crate) async fn all(self, conn: &mut Conn<'_>) -> Result<Vec<Row>> {
-        conn.fetch_all(self.text, self.args, true).await
-    }
-
-    /// As [`all`](Self::all), planned for these very values.
-    pub(crate) async fn all_planned(self, conn: &mut Conn<'_>) -> Result<Vec<Row>> {
-        conn.fetch_all(self.text, self.args, false).await
+        conn.fetch_all(self.text, self.args).await
     }
 
     pub(crate) async fn one(self, conn: &mut Conn<'_>) -> Result<Option<Row>> {

@@ -12,7 +12,7 @@ async fn an_upload_becomes_ready_and_is_delivered() {
     let nest = nest().await;
     let asset = nest.put("image of a lighthouse").await;
     assert_eq!(asset.state, AssetState::Ready);
-    assert_eq!(asset.facts.as_ref().unwrap().width, Some(1280));
+    assert_eq!(asset.facts.as_ref().unwrap().read().unwrap().width, Some(1280));
     let media = nest.engine.as_system();
     let original = media.content(asset.id, &"content".parse().unwrap()).await.unwrap();
     assert_eq!(&media.read_all(&original).await.unwrap()[..], b"image of a lighthouse");

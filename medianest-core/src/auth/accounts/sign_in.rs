@@ -3,7 +3,7 @@ use crate::{
     ANONYMOUS, Error, ErrorKind, NewAudit, NewEvent, Principal, Result, Retry, SessionId, UserId,
     audit_actions,
     auth::{Passwords, TokenKind, refresh_token::RefreshToken},
-    catalog::{NewSession, RefreshSession, Refreshed, Session, User, UserChange},
+    catalog::{NewSession, RefreshSession, Refreshed, Session, SessionHolder, User, UserChange},
     event_kinds,
 };
 use serde_json::json;
@@ -200,35 +200,39 @@ impl Accounts {
         }
     }
 
-    /// Ends one of the caller's sessions; succeeds when it has ended.
+    /// Ends one of the caller's sessions; succeeds when it has ended. Another's is left as it is.
     ///
     /// # Errors
     /// `not_a_user`; `Unavailable`; `sign_out_pending` when it has ended, and that cannot be told to all.
     pub async fn logout(&self, actor: &Principal, session: SessionId) -> Result<()> {
-        self.end_session(self.user_of(actor)?, session).await
+        let user = self.user_of(actor)?;
+        self.end_session(user, session, SessionHolder::User(user)).await
     }
 
-    async fn end_session(&self, user: UserId, session: SessionId) -> Result<()> {
+    async fn end_session(&self, user: UserId, session: SessionId, holder: SessionHolder) -> Result<()> {
         let entry = self.entry(user.to_string(), audit_actions::SESSIONS_ENDED, user);
         let audited = self.catalog.audited(entry.with("session_id", session));
         let (tenant, sessions) = (self.tenant, Arc::clone(&self.sessions));
         to_the_end(async move {
-            audited.end_session(tenant, session).await?;
+            audited.end_session(tenant, session, holder).await?;
             Ended::One(session).forget(&sessions, tenant).await
         })
         .await
     }
 
-    /// Ends the session of a refresh token; succeeds when it has ended or never was.
+    /// Ends the session of a refresh token, the present one or that before it (RFC 7009). Succeeds when it has ended
+    /// or never was.
     ///
     /// # Errors
-    /// `Unavailable`.
+    /// `Unavailable`; `sign_out_pending` as of [`logout`](Self::logout).
     pub async fn logout_refresh(&self, token: &str) -> Result<()> {
-        // The session id alone must not be enough to sign somebody out: the secret is checked by using it up.
-        match self.refresh(token).await {
-            Ok(signed_in) => self.end_session(signed_in.user.id, signed_in.session.id).await,
-            Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
-            Err(_) => Ok(()),
+        let Ok(shown) = RefreshToken::parse(token) else { return Ok(()) };
+        match self.catalog.get_session(self.tenant, shown.session).await? {
+            Some((_, user)) => {
+                self.end_session(user.id, shown.session, SessionHolder::Secret(shown.hash())).await
+            }
+            // It may have ended a moment ago, when that could not be told to all.
+            None => Ended::One(shown.session).forget(&self.sessions, self.tenant).await,
         }
     }
 

@@ -84,7 +84,7 @@ pub async fn a_staged_asset_is_understood_before_it_is_attached(store: Store) {
     store.record_facts(&understand.fence(), understood(declare(id, &[]))).await.unwrap();
     let attached = store.attach(&all(), id, "products/42").await.unwrap();
     assert_eq!((attached.state, attached.expires_at), (AssetState::Ready, None));
-    assert_eq!(attached.facts, Some(facts()));
+    assert_eq!(attached.facts.unwrap().read().unwrap(), facts());
 }
 
 /// For good, once, with its jobs; its bytes when their time has come.

@@ -1,4 +1,4 @@
-use super::{Anything, FactsBody, Text};
+use super::{Anything, FactsJson, Text};
 use medianest_core::{Asset, AssetId, AssetState, Failure, LibraryId, MediaKind, Sha256, Timestamp};
 use poem_openapi::Object;
 use serde::Serialize;
@@ -31,7 +31,7 @@ pub(crate) struct AssetBody {
     /// The media type of the original, by content.
     pub(crate) content_type: String,
     /// What was read from it; absent until it is understood.
-    pub(crate) facts: Option<FactsBody>,
+    pub(crate) facts: Option<FactsJson>,
     /// When the thing it shows was taken; else when it was put in.
     pub(crate) taken_at: Text<Timestamp>,
     /// How far its preparation has come, 0 to 1; of one asset that is asked for while it is worked on.

@@ -1,13 +1,71 @@
 use super::Text;
-use medianest_core::{Facts, MediaKind, Stream, StreamKind, Timestamp};
-use poem_openapi::Object;
-use serde::Serialize;
-use serde_with::skip_serializing_none;
-use std::collections::HashMap;
+use medianest_core::{MediaKind, StoredFacts, StreamKind, Timestamp};
+use poem_openapi::{
+    Object,
+    registry::{MetaSchemaRef, Registry},
+    types::{ParseFromJSON, ParseResult, ToJSON, Type},
+};
+use serde::{Serialize, Serializer, ser::Error as _};
+use serde_json::{Value, value::RawValue};
+use std::{borrow::Cow, collections::HashMap};
+
+/// Facts as the catalog keeps them: passed on as they are, since to read and to write them again is a good part of
+/// the work of a list. Described by [`FactsBody`].
+#[derive(Debug)]
+pub(crate) struct FactsJson(StoredFacts);
+
+impl From<StoredFacts> for FactsJson {
+    fn from(facts: StoredFacts) -> Self {
+        Self(facts)
+    }
+}
+
+impl Type for FactsJson {
+    const IS_REQUIRED: bool = true;
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        FactsBody::name()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        FactsBody::schema_ref()
+    }
+
+    fn register(registry: &mut Registry) {
+        FactsBody::register(registry);
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+        Box::new(std::iter::once(self))
+    }
+}
+
+impl ParseFromJSON for FactsJson {
+    fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
+        Ok(Self(StoredFacts::from_json(value.unwrap_or_default().to_string())))
+    }
+}
+
+impl ToJSON for FactsJson {
+    fn to_json(&self) -> Option<Value> {
+        serde_json::from_str(self.0.json()).ok()
+    }
+}
+
+impl Serialize for FactsJson {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<&RawValue>(self.0.json()).map_err(S::Error::custom)?.serialize(serializer)
+    }
+}
 
 /// What was read from a file.
-#[skip_serializing_none]
-#[derive(Debug, Object, Serialize)]
+#[derive(Debug, Object)]
 #[oai(rename = "Facts", skip_serializing_if_is_none)]
 pub(crate) struct FactsBody {
     /// Image, video or audio, by its streams.
@@ -32,21 +90,20 @@ pub(crate) struct FactsBody {
     camera: Option<CameraBody>,
     /// Title, artist, album and the like.
     tags: Option<TagsBody>,
-    /// The streams of a container, in its order.
-    streams: Vec<StreamBody>,
+    /// The streams of a container, in its order; absent when it has none.
+    streams: Option<Vec<StreamBody>>,
     /// Frames of an animation; 1 for a still.
     frames: Option<u32>,
     /// Whether an audio file carries a cover picture.
     has_cover: bool,
     /// The name of the colour profile, where one is embedded.
     color_profile: Option<String>,
-    /// What is wrong with the file though it can be used (`truncated`, …).
-    warnings: Vec<String>,
+    /// What is wrong with the file though it can be used (`truncated`, …); absent when nothing is.
+    warnings: Option<Vec<String>>,
 }
 
 /// When something was taken.
-#[skip_serializing_none]
-#[derive(Debug, Object, Serialize)]
+#[derive(Debug, Object)]
 #[oai(rename = "Captured", skip_serializing_if_is_none)]
 pub(crate) struct CapturedBody {
     /// The moment; or, when the file does not give it, the local wall clock read as if it were UTC.
@@ -58,8 +115,7 @@ pub(crate) struct CapturedBody {
 }
 
 /// A place on earth, WGS 84.
-#[skip_serializing_none]
-#[derive(Debug, Object, Serialize)]
+#[derive(Debug, Object)]
 #[oai(rename = "Location", skip_serializing_if_is_none)]
 pub(crate) struct LocationBody {
     /// Degrees north.
@@ -71,8 +127,7 @@ pub(crate) struct LocationBody {
 }
 
 /// With what, and how, a picture was taken.
-#[skip_serializing_none]
-#[derive(Debug, Object, Serialize)]
+#[derive(Debug, Object)]
 #[oai(rename = "Camera", skip_serializing_if_is_none)]
 pub(crate) struct CameraBody {
     /// The maker.
@@ -92,8 +147,7 @@ pub(crate) struct CameraBody {
 }
 
 /// What the file says of its content.
-#[skip_serializing_none]
-#[derive(Debug, Object, Serialize)]
+#[derive(Debug, Object)]
 #[oai(rename = "Tags", skip_serializing_if_is_none)]
 pub(crate) struct TagsBody {
     /// Title of the work.
@@ -114,15 +168,14 @@ pub(crate) struct TagsBody {
     disc: Option<u32>,
     /// A caption or comment.
     description: Option<String>,
-    /// Keywords.
-    keywords: Vec<String>,
-    /// Other tags that were kept, by lowercase name.
-    other: HashMap<String, String>,
+    /// Keywords; absent when there are none.
+    keywords: Option<Vec<String>>,
+    /// Other tags that were kept, by lowercase name; absent when there are none.
+    other: Option<HashMap<String, String>>,
 }
 
 /// One stream of a container.
-#[skip_serializing_none]
-#[derive(Debug, Object, Serialize)]
+#[derive(Debug, Object)]
 #[oai(rename = "Stream", skip_serializing_if_is_none)]
 pub(crate) struct StreamBody {
     /// What it carries.
@@ -151,73 +204,52 @@ pub(crate) struct StreamBody {
     bit_rate: Option<u64>,
 }
 
-impl From<Facts> for FactsBody {
-    fn from(facts: Facts) -> Self {
-        let (camera, tags) = (facts.camera, facts.tags);
-        Self {
-            kind: facts.kind.into(),
-            content_type: facts.content_type,
-            format: facts.format,
-            width: facts.width,
-            height: facts.height,
-            orientation: facts.orientation,
-            duration_ms: facts.duration_ms,
-            captured: facts.captured.map(|captured| CapturedBody {
-                at: captured.at.into(),
-                is_utc: captured.is_utc,
-                offset_minutes: captured.offset_minutes,
-            }),
-            location: facts.location.map(|location| LocationBody {
-                latitude: location.latitude,
-                longitude: location.longitude,
-                altitude: location.altitude,
-            }),
-            camera: (!camera.is_empty()).then_some(CameraBody {
-                make: camera.make,
-                model: camera.model,
-                lens: camera.lens,
-                iso: camera.iso,
-                f_number: camera.f_number,
-                exposure_seconds: camera.exposure_seconds,
-                focal_length_mm: camera.focal_length_mm,
-            }),
-            tags: (!tags.is_empty()).then(|| TagsBody {
-                title: tags.title,
-                artist: tags.artist,
-                album: tags.album,
-                album_artist: tags.album_artist,
-                genre: tags.genre,
-                date: tags.date,
-                track: tags.track,
-                disc: tags.disc,
-                description: tags.description,
-                keywords: tags.keywords,
-                other: tags.other.into_iter().collect(),
-            }),
-            streams: facts.streams.into_iter().map(StreamBody::from).collect(),
-            frames: facts.frames,
-            has_cover: facts.has_cover,
-            color_profile: facts.color_profile,
-            warnings: facts.warnings,
-        }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use medianest_core::{Camera, Captured, Facts, Location, Stream, Tags};
 
-impl From<Stream> for StreamBody {
-    fn from(stream: Stream) -> Self {
-        Self {
-            kind: stream.kind.into(),
-            codec: stream.codec,
-            profile: stream.profile,
-            language: stream.language,
-            width: stream.width,
-            height: stream.height,
-            rotation: stream.rotation,
-            pixel_aspect: stream.pixel_aspect,
-            frame_rate: stream.frame_rate,
-            channels: stream.channels,
-            sample_rate: stream.sample_rate,
-            bit_rate: stream.bit_rate,
+    fn full() -> Facts {
+        let mut camera = Camera::default();
+        camera.make = Some("Apple".into());
+        camera.model = Some("iPhone 7".into());
+        camera.lens = Some("f/1.8".into());
+        camera.iso = Some(20);
+        camera.f_number = Some(1.8);
+        camera.exposure_seconds = Some(0.0025);
+        camera.focal_length_mm = Some(3.99);
+        let mut tags = Tags::default();
+        let text = || Some(String::from("Ω \"quoted\""));
+        (tags.title, tags.artist, tags.album, tags.album_artist) = (text(), text(), text(), text());
+        (tags.genre, tags.date, tags.description) = (text(), text(), text());
+        (tags.track, tags.disc) = (Some(3), Some(1));
+        tags.keywords = vec!["summer".into()];
+        tags.other.insert("label".into(), "none".into());
+        let mut stream = Stream::new(StreamKind::Video, "h264");
+        (stream.profile, stream.language) = (Some("High".into()), Some("deu".into()));
+        (stream.width, stream.height, stream.rotation) = (Some(1920), Some(1080), Some(90));
+        (stream.pixel_aspect, stream.frame_rate) = (Some(1.25), Some(29.97));
+        (stream.channels, stream.sample_rate, stream.bit_rate) = (Some(2), Some(48_000), Some(128_000));
+        let mut facts = Facts::new(MediaKind::Video, "video/mp4", "mp4");
+        (facts.width, facts.height, facts.duration_ms) = (Some(1080), Some(1920), Some(1_500));
+        facts.captured = Some(Captured::local(Timestamp::from_micros(1_553_180_000_000_000), Some(60)));
+        facts.location = Location::new(48.1, 11.5).map(|place| Location { altitude: Some(519.0), ..place });
+        (facts.camera, facts.tags, facts.streams) = (camera, tags, vec![stream]);
+        (facts.frames, facts.has_cover) = (Some(1), true);
+        (facts.color_profile, facts.warnings) = (Some("Display P3".into()), vec!["truncated".into()]);
+        facts
+    }
+
+    /// What is sent is what the document says: every field, under the same name, of the same type.
+    #[test]
+    fn stored_facts_are_as_described() {
+        for facts in [full(), Facts::new(MediaKind::Audio, "audio/mpeg", "mp3")] {
+            let stored = StoredFacts::of(&facts).unwrap();
+            let sent = serde_json::to_string(&FactsJson(stored.clone())).unwrap();
+            assert_eq!(sent, stored.json());
+            let json: Value = serde_json::from_str(&sent).unwrap();
+            let described = FactsBody::parse_from_json(Some(json.clone())).unwrap();
+            assert_eq!(described.to_json(), Some(json));
         }
     }
 }

@@ -4,8 +4,8 @@ use super::{
 };
 use crate::sql::{Columns, Conn, Query, Row};
 use medianest_core::{
-    Asset, AssetId, AssetState, Blob, Error, LibraryId, MediaKind, NewEvent, Result, Sha256, Visibility,
-    catalog::AssetChange,
+    Asset, AssetId, AssetState, Blob, Error, LibraryId, MediaKind, NewEvent, Result, Sha256, StoredFacts,
+    Visibility, catalog::AssetChange,
 };
 
 pub(super) fn read(row: &Row) -> Result<Asset> {
@@ -39,7 +39,7 @@ pub(in super::super) fn read_columns(columns: &mut Columns<'_>) -> Result<Asset>
             sha256: columns.get()?,
             content_type: columns.get()?,
         },
-        facts: columns.maybe_json()?,
+        facts: columns.maybe::<String>()?.map(StoredFacts::from_json),
         taken_at: columns.get()?,
         attached_to: columns.maybe()?,
         expires_at: columns.maybe()?,

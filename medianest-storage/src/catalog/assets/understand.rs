@@ -1,12 +1,10 @@
 use super::{
     super::{events, jobs, search},
-    asset,
-    library::{self, to_json},
-    rendition, settle,
+    asset, library, rendition, settle,
 };
 use crate::sql::Conn;
 use medianest_core::{
-    AssetId, AssetState, Error, ErrorKind, Fence, Result, TenantId,
+    AssetId, AssetState, Error, ErrorKind, Fence, Result, StoredFacts, TenantId,
     catalog::{Declared, Settled, Understood},
 };
 
@@ -58,7 +56,7 @@ async fn store(conn: &mut Conn<'_>, asset: AssetId, understood: &Understood) -> 
               updated_at = coalesce($6, " NOW ") WHERE id = $1"),
         args![
             asset,
-            facts.map(to_json).transpose()?,
+            facts.map(StoredFacts::of).transpose()?.as_ref().map(StoredFacts::json),
             facts.map(|facts| facts.kind.as_str()),
             understood.taken_at,
             facts.map(|_| understood.search_text.as_str()),

@@ -8,7 +8,10 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use medianest_core::{
     NewAudit, NewEvent, Page, PageRequest, Result, SessionId, TenantId, UserId,
-    catalog::{IdentityCatalog, NewSession, NewUser, RefreshSession, Refreshed, Session, User, UserChange},
+    catalog::{
+        IdentityCatalog, NewSession, NewUser, RefreshSession, Refreshed, Session, SessionHolder, User,
+        UserChange,
+    },
 };
 use std::{sync::Arc, time::Duration};
 
@@ -68,8 +71,11 @@ impl<B: Backend> IdentityCatalog for SqlCatalog<B> {
             .await
     }
 
-    async fn end_session(&self, tenant: TenantId, id: SessionId) -> Result<()> {
-        self.write((tenant, id), |c, (tenant, id)| session::end(c, *tenant, *id).boxed()).await
+    async fn end_session(&self, tenant: TenantId, id: SessionId, holder: SessionHolder) -> Result<bool> {
+        self.write((tenant, id, holder), |c, (tenant, id, holder)| {
+            session::end_for(c, *tenant, *id, holder).boxed()
+        })
+        .await
     }
 
     async fn end_sessions(

@@ -2,7 +2,7 @@ use super::{super::events, user};
 use crate::sql::{Columns, Conn, Query, Row, Sql};
 use medianest_core::{
     Error, NewEvent, Result, SessionId, TenantId, UserId,
-    catalog::{NewSession, RefreshSession, Refreshed, Session, User},
+    catalog::{NewSession, RefreshSession, Refreshed, Session, SessionHolder, User},
 };
 use std::time::Duration;
 
@@ -124,14 +124,32 @@ pub(super) async fn touch(
     .map(drop)
 }
 
-pub(super) async fn end(conn: &mut Conn<'_>, tenant: TenantId, id: SessionId) -> Result<()> {
-    conn.run(
-        sql!("UPDATE medianest_sessions SET ended_at = " NOW
-             " WHERE tenant = $1 AND id = $2 AND ended_at IS NULL"),
-        args![tenant, id],
-    )
-    .await
-    .map(drop)
+/// Ends the session of a replayed secret.
+async fn end(conn: &mut Conn<'_>, tenant: TenantId, id: SessionId) -> Result<()> {
+    ending(conn, tenant, id).run(conn).await.map(drop)
+}
+
+pub(super) async fn end_for(
+    conn: &mut Conn<'_>,
+    tenant: TenantId,
+    id: SessionId,
+    holder: &SessionHolder,
+) -> Result<bool> {
+    let mut query = ending(conn, tenant, id);
+    match holder {
+        SessionHolder::User(user) => query.push(" AND user_id = ").bind(*user),
+        SessionHolder::Secret(hash) => {
+            query.push(" AND (refresh_hash = ").bind(hash).push(" OR previous_hash = ").bind(hash).push(")")
+        }
+    };
+    Ok(query.run(conn).await? > 0)
+}
+
+fn ending(conn: &Conn<'_>, tenant: TenantId, id: SessionId) -> Query {
+    let mut query =
+        Query::new(conn.dialect(), sql!("UPDATE medianest_sessions SET ended_at = " NOW " WHERE tenant = "));
+    query.bind(tenant).push(" AND id = ").bind(id).push(" AND ended_at IS NULL");
+    query
 }
 
 pub(super) async fn end_all(

@@ -40,6 +40,7 @@ const MIGRATIONS: &[Migration] = migrations![
     5 "0005_partitions" for 4,
     6 "0006_stores" for 4,
     7 "0007_audit" for 4,
+    8 "0008_stretches" for 4,
 ];
 
 impl Migration {

@@ -1,9 +1,10 @@
 //! What a migration of PostgreSQL consists of: steps, each begun by a line `-- step`.
 //!
 //! Each is a transaction of its own, which waits for locks only briefly, and tries again, so that those who come after
-//! it do not wait either. A step that begins with `-- step: outside` is one `CREATE INDEX CONCURRENTLY IF NOT EXISTS`,
-//! outside of any transaction. A migration that was interrupted begins anew: all its steps but the last can be run
-//! twice. The last is committed along with the note that the migration was applied.
+//! it do not wait either. A step that begins with `-- step: outside` is one statement outside of any transaction: a
+//! `CREATE INDEX CONCURRENTLY IF NOT EXISTS`, or a `DO` that goes through the rows of a table and commits now and then. A
+//! migration that was interrupted begins anew: all its steps but the last can be run twice. The last is committed along
+//! with the note that the migration was applied.
 //!
 //! In SQLite, where nobody works beside, all migrations are one transaction.
 
@@ -43,6 +44,7 @@ pub(super) async fn apply(conn: &mut Conn<'_>, migration: &Migration) -> Result<
     let last = steps.pop_if(|last| !last.outside).map_or("", |last| last.sql);
     for step in steps {
         match step.outside {
+            true if step.sql.starts_with("DO ") => conn.script(step.sql).await?,
             true => build_index(conn, step.sql).await?,
             false => transact(conn, step.sql, None).await?,
         }

@@ -94,6 +94,10 @@ fn indexes_on_tables_that_were_there_are_made_outside_of_transactions() {
         for step in steps(migration.postgres) {
             let code = step.sql.lines().filter(|line| !line.trim_start().starts_with("--"));
             let code = code.collect::<Vec<_>>().join(" ");
+            if step.outside && code.starts_with("DO ") {
+                assert!(code.contains("COMMIT;"), "{code}");
+                continue;
+            }
             if step.outside {
                 assert!(code.contains("INDEX CONCURRENTLY IF NOT EXISTS medianest_"), "{code}");
                 assert_eq!(code.matches(';').count(), 1, "{code}");

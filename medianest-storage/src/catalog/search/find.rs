@@ -16,9 +16,13 @@ use uuid::Uuid;
 
 const NEWEST: u8 = b's';
 
-/// Among so many of the newest rows one looks before the index is asked for all matches: walking through them
-/// for nothing, when words are frequent but not together, takes some fifty milliseconds.
-const RECENT: i64 = 1 << 17;
+/// So many of the newest rows are looked at one by one, a quarter of a microsecond each, to see how frequent the
+/// words are.
+const GLANCE: i64 = 256;
+
+/// So many more are, when the page is likely to be full by then: to ask the index for all matches takes long when
+/// there are many.
+const WALK: i64 = 4096;
 
 /// Suggestions are counted over at most so many of the newest assets that have such a word.
 const SAMPLE: i64 = 500;
@@ -112,29 +116,45 @@ impl<'a> Matches<'a> {
     /// The numbers of the newest matches, of those before `before`.
     async fn newest(&self, conn: &mut Conn<'_>, before: Option<i64>, limit: i64) -> Result<Vec<i64>> {
         if !must_look_back(conn.dialect()) {
-            return self.walk(conn, before, limit, Reach::All).await;
+            return self.find(conn, before, limit, &[]).await;
         }
-        // The index of PostgreSQL has no order: it gives all matches. But what is frequent enough for
-        // that to take long is found among the newest rows, which can be walked through one by one.
-        let before = match before {
-            Some(before) => before,
-            None => after_newest(conn).await?,
-        };
-        let mut numbers = self.walk(conn, Some(before), limit, Reach::Recent(before - RECENT)).await?;
+        // The index of PostgreSQL has no order: it gives all matches. So one looks among the newest rows first, one by
+        // one, where what is frequent is found; then at all matches within a part of the index, and a larger one.
+        let mut numbers = Vec::new();
+        let mut before = before.unwrap_or(i64::MAX);
+        for rows in [GLANCE, WALK] {
+            let walked = self.walk(conn, before, rows, limit - numbers.len() as i64).await?;
+            numbers.extend(walked.numbers);
+            match walked.reached {
+                Some(reached) if (numbers.len() as i64) < limit => before = reached,
+                _ => return Ok(numbers),
+            }
+            let frequent = numbers.len() as i64 * (GLANCE + WALK) >= limit * GLANCE;
+            if !frequent {
+                break;
+            }
+        }
+        for stretch in tokens::Stretch::ALL {
+            let (marks, first) = stretch.newest(before);
+            let missing = limit - numbers.len() as i64;
+            numbers.extend(self.find(conn, Some(before), missing, &marks).await?);
+            if numbers.len() as i64 == limit || first <= 0 {
+                return Ok(numbers);
+            }
+            before = first;
+        }
         let missing = limit - numbers.len() as i64;
-        if missing > 0 && before > RECENT {
-            let before = numbers.last().copied().unwrap_or(before);
-            numbers.extend(self.walk(conn, Some(before), missing, Reach::All).await?);
-        }
+        numbers.extend(self.find(conn, Some(before), missing, &[]).await?);
         Ok(numbers)
     }
 
-    async fn walk(
+    /// What the index finds before `before` that has one of the `marks`, if there are any.
+    async fn find(
         &self,
         conn: &mut Conn<'_>,
         before: Option<i64>,
         limit: i64,
-        reach: Reach,
+        marks: &[String],
     ) -> Result<Vec<i64>> {
         let mut query = Query::new(conn.dialect(), sql!("SELECT " SEARCH_SEQ " FROM medianest_search s"));
         let filtered = matches!(self.scope, Scope::Filtered);
@@ -142,7 +162,11 @@ impl<'a> Matches<'a> {
             query.push(sql!({ " CROSS" | "" } " JOIN medianest_assets a ON a.seq = " SEARCH_SEQ));
         }
         query.push(sql!({ " WHERE s.medianest_search MATCH " | " WHERE s.words @@ (" }));
-        query.bind(self.expression.as_str()).push(sql!({ "" | "::text)::tsquery" }));
+        match marks {
+            [] => query.bind(self.expression.as_str()),
+            marks => query.bind(format!("{} & ({})", self.expression, marks.join(" | "))),
+        };
+        query.push(sql!({ "" | "::text)::tsquery" }));
         if filtered {
             query.push(" AND ");
             push_visible(&mut query, self.visible, "a.tenant", "a.library_id");
@@ -150,23 +174,46 @@ impl<'a> Matches<'a> {
         if let Some(before) = before {
             query.push(sql!(" AND " SEARCH_SEQ " < ")).bind(before);
         }
-        match reach {
-            Reach::Recent(after) => {
-                query.push(sql!(" AND " SEARCH_SEQ " > ")).bind(after);
-                if filtered {
-                    // So that their rows are read along the numbers, too.
-                    query.push(" AND a.seq > ").bind(after);
-                }
-                query.push(sql!(" ORDER BY " SEARCH_SEQ " DESC"));
+        // Added to zero, so that PostgreSQL does not walk along the numbers to the very end.
+        query.push(sql!(" ORDER BY " SEARCH_SEQ { "" | " + 0" } " DESC LIMIT ")).bind(limit);
+        query.all(conn).await?.iter().map(Row::value).collect()
+    }
+
+    /// Looks through the newest `rows` rows before `before`.
+    async fn walk(&self, conn: &mut Conn<'_>, before: i64, rows: i64, limit: i64) -> Result<Walked> {
+        let mut query =
+            Query::new(conn.dialect(), "SELECT seq, nth, matches FROM (SELECT s.seq, s.nth, s.words @@ (");
+        query.bind(self.expression.as_str()).push("::text)::tsquery");
+        if matches!(self.scope, Scope::Filtered) {
+            query.push(" AND EXISTS (SELECT 1 FROM medianest_assets a WHERE a.seq = s.seq AND ");
+            push_visible(&mut query, self.visible, "a.tenant", "a.library_id");
+            query.push(")");
+        }
+        query
+            .push(
+                " AS matches FROM (SELECT seq, words, row_number() OVER (ORDER BY seq DESC) AS nth \
+                    FROM medianest_search WHERE seq < ",
+            )
+            .bind(before);
+        query
+            .push(" ORDER BY seq DESC")
+            .limit(rows)
+            .push(") AS s) AS s WHERE matches OR nth = ")
+            .number(rows);
+        // One more, as the last row is told of even if it does not match.
+        query.push(" ORDER BY seq DESC LIMIT ").bind(limit + 1);
+        let mut walked = Walked { numbers: Vec::new(), reached: None };
+        for row in query.all(conn).await? {
+            let mut columns = row.columns();
+            let (seq, nth, matches): (i64, i64, bool) = (columns.get()?, columns.get()?, columns.get()?);
+            if matches && (walked.numbers.len() as i64) < limit {
+                walked.numbers.push(seq);
             }
-            // Added to zero, so that PostgreSQL does not walk along the numbers to the very end.
-            Reach::All => {
-                query.push(sql!(" ORDER BY " SEARCH_SEQ { "" | " + 0" } " DESC"));
+            if nth == rows {
+                walked.reached = Some(seq);
             }
         }
-        query.limit(limit);
-        // How frequent the words are decides which way is the shorter one.
-        query.all_planned(conn).await?.iter().map(Row::value).collect()
+        Ok(walked)
     }
 
     /// The rows with these numbers, newest first. What the index has answered is checked once more:
@@ -190,18 +237,11 @@ impl<'a> Matches<'a> {
     }
 }
 
-/// How far back one looks.
-#[derive(Clone, Copy)]
-enum Reach {
-    /// To this number: one that is known, as a plan for any number would be one for many rows.
-    Recent(i64),
-    All,
-}
-
-/// The number after that of the newest asset.
-async fn after_newest(conn: &mut Conn<'_>) -> Result<i64> {
-    let newest = conn.one("SELECT coalesce(max(seq), 0) FROM medianest_assets", vec![]).await?;
-    Ok(newest.map(|row| row.value::<i64>()).transpose()?.unwrap_or_default() + 1)
+/// What was found one by one.
+struct Walked {
+    numbers: Vec<i64>,
+    /// The last row that was looked at, where there may be more.
+    reached: Option<i64>,
 }
 
 /// Whether matches do not come newest first by themselves.

@@ -52,6 +52,26 @@ pub(super) fn of_asset(
     tokens.into_iter().collect()
 }
 
+/// Stretches of numbers that assets are marked with, so that the newest of all that have a word are found without
+/// looking at the others. PostgreSQL adds these marks by itself: see the migration `0008_stretches`.
+#[derive(Clone, Copy)]
+pub(super) struct Stretch {
+    name: &'static str,
+    /// Its length is this power of two.
+    bits: u32,
+}
+
+impl Stretch {
+    /// From the shortest to the longest.
+    pub(super) const ALL: [Self; 2] = [Self { name: "near", bits: 12 }, Self { name: "far", bits: 15 }];
+
+    /// The marks of the newest two stretches before a number, and the number that these begin with.
+    pub(super) fn newest(self, before: i64) -> ([String; 2], i64) {
+        let last = before.saturating_sub(1) >> self.bits;
+        ([last, last - 1].map(|stretch| format!("{}{stretch:x}", self.name)), (last - 1) << self.bits)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +85,20 @@ mod tests {
             for token in of_asset(TenantId::DEFAULT, LibraryId::new(), Some(MediaKind::Image), &words) {
                 prop_assert!(token.chars().all(|c| !c.is_ascii() || c.is_ascii_alphanumeric()));
                 prop_assert!(!token.chars().any(|c| c.is_ascii_uppercase() || c.is_whitespace()));
+            }
+        }
+    }
+
+    proptest! {
+        /// Nothing is left out between one stretch and what is looked at after it.
+        #[test]
+        fn stretches_reach_back_without_a_gap(before in 1_i64..1 << 40, back in 0_i64..1 << 17) {
+            for stretch in Stretch::ALL {
+                let (marks, first) = stretch.newest(before);
+                prop_assert!(before - first > 1 << stretch.bits && before - first <= 2 << stretch.bits);
+                let number = before - 1 - back;
+                let marked = marks.contains(&format!("{}{:x}", stretch.name, number >> stretch.bits));
+                prop_assert_eq!(marked, number >= first);
             }
         }
     }

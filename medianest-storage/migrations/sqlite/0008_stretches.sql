@@ -1,0 +1,1 @@
+-- Only for PostgreSQL: the index of SQLite gives the newest first by itself.

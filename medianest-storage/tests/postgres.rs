@@ -248,32 +248,88 @@ fn a_catalog_may_outlive_its_runtime() {
     drop(database);
 }
 
-/// A search first walks through the newest rows, and asks the index for what is older.
+/// Rows of two stretches that lie far apart, of two libraries one of which has few, and words of all frequencies.
+const WORDS: &[(&str, fn(i64) -> bool)] = &[
+    ("always", |_| true),
+    ("often", |n| n % 3 == 0),
+    ("sometimes", |n| n % 97 == 0),
+    ("seldom", |n| n % 1009 == 0),
+    ("once", |n| n == 77),
+    ("before", |n| n < 2_000),
+    ("long", |n| n < 40),
+    ("lately", |n| n > 405_000),
+    ("again", |n| n > 405_982 || n < 404_976),
+];
+const NUMBERS: [std::ops::Range<i64>; 4] = [10..3_000, 100_000..103_000, 401_300..401_500, 403_000..406_000];
+const FEW: i64 = 31;
+
+fn numbered(n: i64) -> AssetId {
+    AssetId::from_uuid(uuid::Uuid::from_u128(n as u128))
+}
+
+/// Whatever way a search takes, it finds the newest first, and all of them.
 #[tokio::test]
-async fn a_search_finds_what_is_old_after_what_is_new() {
+async fn a_search_finds_all_of_the_newest_however_frequent_they_are() {
     let (catalog, _database) = migrated().await;
-    let mut put_in = Vec::new();
-    for _ in 0..7 {
-        put_in.push(staged(&catalog).await);
-        sqlx::query("SELECT setval(pg_get_serial_sequence('medianest_assets', 'seq'), max(seq) + 1500) FROM medianest_assets")
-            .execute(catalog.pool())
-            .await
-            .unwrap();
-    }
-    put_in.reverse();
-    for limit in 1..=8 {
-        let (mut found, mut cursor) = (Vec::new(), None);
-        loop {
-            let page = PageRequest::new(Some(limit), cursor).unwrap();
-            let query = SearchQuery { text: String::from("chair"), ..SearchQuery::default() };
-            let page = catalog.search(&Visibility::all(TENANT), &query, &page).await.unwrap();
-            found.extend(page.items.iter().map(|asset| asset.id));
-            cursor = page.next_cursor;
-            if cursor.is_none() {
-                break;
+    let (many, few) = (staged(&catalog).await, staged(&catalog).await);
+    let library =
+        async |id| catalog.get_asset(&Visibility::all(TENANT), id).await.unwrap().unwrap().library_id;
+    let (many, few) = (library(many).await, library(few).await);
+    sqlx::raw_sql("DELETE FROM medianest_search").execute(catalog.pool()).await.unwrap();
+    let numbers: Vec<i64> = NUMBERS.into_iter().flatten().collect();
+    let texts = |n: &i64| {
+        WORDS.iter().filter(|(_, has)| has(*n)).map(|(word, _)| *word).collect::<Vec<_>>().join(" ")
+    };
+    let texts: Vec<String> = numbers.iter().map(texts).collect();
+    sqlx::query(
+        "INSERT INTO medianest_assets OVERRIDING SYSTEM VALUE SELECT (jsonb_populate_record(a, jsonb_build_object( \
+         'seq', n, 'id', lpad(to_hex(n), 32, '0')::uuid, 'name', 'a.jpg', 'search_text', text, \
+         'library_id', CASE WHEN n % $3 = 0 THEN $4 ELSE $5 END))).* \
+         FROM unnest($1::bigint[], $2::text[]) AS new (n, text), \
+         medianest_assets AS a WHERE a.seq = (SELECT min(seq) FROM medianest_assets)",
+    )
+    .bind(&numbers)
+    .bind(&texts)
+    .bind(FEW)
+    .bind(few.as_uuid())
+    .bind(many.as_uuid())
+    .execute(catalog.pool())
+    .await
+    .unwrap();
+    sqlx::query(
+        "INSERT INTO medianest_search SELECT seq, array_to_tsvector(array_agg(DISTINCT \
+         right(replace(tenant::text, '-', ''), 8) || token)) FROM medianest_assets, \
+         LATERAL (SELECT 'w' || word AS token FROM regexp_split_to_table(search_text, ' ') AS word \
+         UNION ALL SELECT 'l' || replace(library_id::text, '-', '')) AS tokens WHERE seq >= 10 GROUP BY seq",
+    )
+    .execute(catalog.pool())
+    .await
+    .unwrap();
+    sqlx::raw_sql("ANALYZE medianest_search").execute(catalog.pool()).await.unwrap();
+    for (library, limits) in [(None, [21, 200]), (Some(many), [21, 200]), (Some(few), [7, 21])] {
+        let within = |n: &i64| library.is_none_or(|library| (library == few) == (n % FEW == 0));
+        for (word, has) in WORDS {
+            let expected = numbers.iter().rev().filter(|n| has(**n) && within(n)).map(|n| numbered(*n));
+            let expected: Vec<AssetId> = expected.collect();
+            for limit in limits {
+                let query = SearchQuery { text: (*word).to_owned(), library, ..SearchQuery::default() };
+                let (mut found, mut cursor) = (Vec::new(), None);
+                // The first pages, and those around the gaps.
+                while found.len() < 1_500 {
+                    let page = PageRequest::new(Some(limit), cursor).unwrap();
+                    let page = catalog.search(&Visibility::all(TENANT), &query, &page).await.unwrap();
+                    found.extend(page.items.iter().map(|asset| asset.id));
+                    cursor = page.next_cursor;
+                    if cursor.is_none() {
+                        break;
+                    }
+                }
+                let all = cursor.is_none();
+                let seen = &expected[..found.len().min(expected.len())];
+                assert!(found == seen, "{word} in {library:?} by pages of {limit}: {found:?} for {seen:?}");
+                assert!(!all || found.len() == expected.len(), "{word} in {library:?}: {}", found.len());
             }
         }
-        assert_eq!(found, put_in, "by pages of {limit}");
     }
 }
 

@@ -1,3 +1,5 @@
+#[cfg(feature = "postgres")]
+use super::look_back;
 use super::{
     super::{
         assets::read_asset,
@@ -15,14 +17,6 @@ use std::{cmp::Reverse, collections::HashMap};
 use uuid::Uuid;
 
 const NEWEST: u8 = b's';
-
-/// So many of the newest rows are looked at one by one, a quarter of a microsecond each, to see how frequent the
-/// words are.
-const GLANCE: i64 = 256;
-
-/// So many more are, when the page is likely to be full by then: to ask the index for all matches takes long when
-/// there are many.
-const WALK: i64 = 4096;
 
 /// Suggestions are counted over at most so many of the newest assets that have such a word.
 const SAMPLE: i64 = 500;
@@ -86,14 +80,14 @@ pub(super) async fn suggest(
     Ok(words.into_iter().map(|(word, _)| word).collect())
 }
 
-/// What is looked for, in two steps: the index alone gives the numbers of the newest matches, so that a
-/// frequent word costs no more than a rare one; then their rows are read.
-struct Matches<'a> {
+/// What is looked for, in two steps: the table of words alone gives the numbers of the newest matches; then
+/// their rows are read.
+pub(super) struct Matches<'a> {
     visible: &'a Visibility,
     scope: Scope,
     library: Option<LibraryId>,
     kind: Option<MediaKind>,
-    expression: String,
+    expression: Expression,
 }
 
 impl<'a> Matches<'a> {
@@ -106,114 +100,72 @@ impl<'a> Matches<'a> {
         kind: Option<MediaKind>,
     ) -> Result<Option<Self>> {
         let scope = Scope::of(conn, visible, library).await?;
-        let expression = expression(visible.tenant, words, &scope, kind);
-        Ok(expression.map(|expression| {
-            let expression = expression.text(conn.dialect());
-            Self { visible, scope, library, kind, expression }
-        }))
+        let expression = expression(conn.dialect(), visible.tenant, words, &scope, kind);
+        Ok(expression.map(|expression| Self { visible, scope, library, kind, expression }))
     }
 
     /// The numbers of the newest matches, of those before `before`.
     async fn newest(&self, conn: &mut Conn<'_>, before: Option<i64>, limit: i64) -> Result<Vec<i64>> {
-        if !must_look_back(conn.dialect()) {
-            return self.find(conn, before, limit, &[]).await;
+        match conn.dialect() {
+            #[cfg(feature = "sqlite")]
+            Dialect::Sqlite => self.newest_by_index(conn, before, limit).await,
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres => look_back::newest(self, conn, before, limit).await,
         }
-        // The index of PostgreSQL has no order: it gives all matches. So one looks among the newest rows first, one by
-        // one, where what is frequent is found; then at all matches within a part of the index, and a larger one.
-        let mut numbers = Vec::new();
-        let mut before = before.unwrap_or(i64::MAX);
-        for rows in [GLANCE, WALK] {
-            let walked = self.walk(conn, before, rows, limit - numbers.len() as i64).await?;
-            numbers.extend(walked.numbers);
-            match walked.reached {
-                Some(reached) if (numbers.len() as i64) < limit => before = reached,
-                _ => return Ok(numbers),
-            }
-            let frequent = numbers.len() as i64 * (GLANCE + WALK) >= limit * GLANCE;
-            if !frequent {
-                break;
-            }
-        }
-        for stretch in tokens::Stretch::ALL {
-            let (marks, first) = stretch.newest(before);
-            let missing = limit - numbers.len() as i64;
-            numbers.extend(self.find(conn, Some(before), missing, &marks).await?);
-            if numbers.len() as i64 == limit || first <= 0 {
-                return Ok(numbers);
-            }
-            before = first;
-        }
-        let missing = limit - numbers.len() as i64;
-        numbers.extend(self.find(conn, Some(before), missing, &[]).await?);
-        Ok(numbers)
     }
 
-    /// What the index finds before `before` that has one of the `marks`, if there are any.
-    async fn find(
+    /// The index of SQLite gives the newest first.
+    #[cfg(feature = "sqlite")]
+    async fn newest_by_index(
         &self,
         conn: &mut Conn<'_>,
         before: Option<i64>,
         limit: i64,
-        marks: &[String],
     ) -> Result<Vec<i64>> {
-        let mut query = Query::new(conn.dialect(), sql!("SELECT " SEARCH_SEQ " FROM medianest_search s"));
+        let mut query = Query::new(conn.dialect(), "SELECT s.rowid FROM medianest_search s");
         let filtered = matches!(self.scope, Scope::Filtered);
         if filtered {
-            query.push(sql!({ " CROSS" | "" } " JOIN medianest_assets a ON a.seq = " SEARCH_SEQ));
+            query.push(" CROSS JOIN medianest_assets a ON a.seq = s.rowid");
         }
-        query.push(sql!({ " WHERE s.medianest_search MATCH " | " WHERE s.words @@ (" }));
-        match marks {
-            [] => query.bind(self.expression.as_str()),
-            marks => query.bind(format!("{} & ({})", self.expression, marks.join(" | "))),
-        };
-        query.push(sql!({ "" | "::text)::tsquery" }));
+        let Expression { words, within } = &self.expression;
+        let expression = within.iter().fold(words.clone(), |all, within| format!("{all} AND {within}"));
+        query.push(" WHERE s.medianest_search MATCH ").bind(expression);
         if filtered {
             query.push(" AND ");
             push_visible(&mut query, self.visible, "a.tenant", "a.library_id");
         }
         if let Some(before) = before {
-            query.push(sql!(" AND " SEARCH_SEQ " < ")).bind(before);
+            query.push(" AND s.rowid < ").bind(before);
         }
-        // Added to zero, so that PostgreSQL does not walk along the numbers to the very end.
-        query.push(sql!(" ORDER BY " SEARCH_SEQ { "" | " + 0" } " DESC LIMIT ")).bind(limit);
+        query.push(" ORDER BY s.rowid DESC").limit(limit);
         query.all(conn).await?.iter().map(Row::value).collect()
     }
 
-    /// Looks through the newest `rows` rows before `before`.
-    async fn walk(&self, conn: &mut Conn<'_>, before: i64, rows: i64, limit: i64) -> Result<Walked> {
-        let mut query =
-            Query::new(conn.dialect(), "SELECT seq, nth, matches FROM (SELECT s.seq, s.nth, s.words @@ (");
-        query.bind(self.expression.as_str()).push("::text)::tsquery");
+    /// The words, as the database writes them.
+    #[cfg(feature = "postgres")]
+    pub(super) fn words(&self) -> &str {
+        &self.expression.words
+    }
+
+    /// The condition that the words of a row of `medianest_search` are of what is looked through, looked at row by
+    /// row: it is no matter for the index.
+    #[cfg(feature = "postgres")]
+    pub(super) fn push_within(&self, query: &mut Query) {
+        match &self.expression.within {
+            Some(within) => query.push("(s.words @@ (SELECT ").bind(within).push("::text::tsquery)) IS TRUE"),
+            None => query.push("TRUE"),
+        };
         if matches!(self.scope, Scope::Filtered) {
-            query.push(" AND EXISTS (SELECT 1 FROM medianest_assets a WHERE a.seq = s.seq AND ");
-            push_visible(&mut query, self.visible, "a.tenant", "a.library_id");
-            query.push(")");
+            query.push(" AND (SELECT TRUE FROM medianest_assets a WHERE a.seq = s.seq AND ");
+            push_visible(query, self.visible, "a.tenant", "a.library_id");
+            query.push(") IS TRUE");
         }
-        query
-            .push(
-                " AS matches FROM (SELECT seq, words, row_number() OVER (ORDER BY seq DESC) AS nth \
-                    FROM medianest_search WHERE seq < ",
-            )
-            .bind(before);
-        query
-            .push(" ORDER BY seq DESC")
-            .limit(rows)
-            .push(") AS s) AS s WHERE matches OR nth = ")
-            .number(rows);
-        // One more, as the last row is told of even if it does not match.
-        query.push(" ORDER BY seq DESC LIMIT ").bind(limit + 1);
-        let mut walked = Walked { numbers: Vec::new(), reached: None };
-        for row in query.all(conn).await? {
-            let mut columns = row.columns();
-            let (seq, nth, matches): (i64, i64, bool) = (columns.get()?, columns.get()?, columns.get()?);
-            if matches && (walked.numbers.len() as i64) < limit {
-                walked.numbers.push(seq);
-            }
-            if nth == rows {
-                walked.reached = Some(seq);
-            }
-        }
-        Ok(walked)
+    }
+
+    /// What is looked through, for the index.
+    #[cfg(feature = "postgres")]
+    pub(super) fn within(&self) -> Option<&str> {
+        self.expression.within.as_deref()
     }
 
     /// The rows with these numbers, newest first. What the index has answered is checked once more:
@@ -237,63 +189,39 @@ impl<'a> Matches<'a> {
     }
 }
 
-/// What was found one by one.
-struct Walked {
-    numbers: Vec<i64>,
-    /// The last row that was looked at, where there may be more.
-    reached: Option<i64>,
-}
-
-/// Whether matches do not come newest first by themselves.
-fn must_look_back(dialect: Dialect) -> bool {
-    match dialect {
-        #[cfg(feature = "sqlite")]
-        Dialect::Sqlite => false,
-        #[cfg(feature = "postgres")]
-        Dialect::Postgres => true,
-    }
-}
-
-/// All of these sets must have one of their tokens.
+/// What is looked for, as the database writes it.
 struct Expression {
-    all: Vec<Vec<String>>,
-    beginning: Option<String>,
+    words: String,
+    /// Tokens of the libraries and of the kind; None when all are looked through.
+    within: Option<String>,
 }
 
 /// None when nothing can be found.
 fn expression(
+    dialect: Dialect,
     tenant: TenantId,
     words: &[String],
     scope: &Scope,
     kind: Option<MediaKind>,
 ) -> Option<Expression> {
+    // No token has a quote in it: all are letters and digits.
+    let quote = sql!({ "\"" | "'" }).of(dialect);
+    let quoted = |token: String| format!("{quote}{token}{quote}");
+    let all = |sets: Vec<String>| sets.join(sql!({ " AND " | " & " }).of(dialect));
     let (last, others) = words.split_last()?;
-    let mut all: Vec<Vec<String>> = others.iter().map(|word| vec![tokens::of_word(tenant, word)]).collect();
+    let mut words: Vec<String> = others.iter().map(|word| quoted(tokens::of_word(tenant, word))).collect();
+    words.push(match tokens::of_beginning(tenant, last) {
+        Some(short) => quoted(short),
+        None => quoted(tokens::of_word(tenant, last)) + sql!({ "*" | ":*" }).of(dialect),
+    });
+    let mut within = Vec::new();
     if let Scope::Libraries(libraries) = scope {
         if libraries.is_empty() {
             return None;
         }
-        all.push(libraries.iter().map(|library| tokens::of_library(tenant, *library)).collect());
+        let any = libraries.iter().map(|library| quoted(tokens::of_library(tenant, *library)));
+        within.push(format!("({})", any.collect::<Vec<_>>().join(sql!({ " OR " | " | " }).of(dialect))));
     }
-    all.extend(kind.map(|kind| vec![tokens::of_kind(tenant, kind)]));
-    let short = tokens::of_beginning(tenant, last);
-    let beginning = short.is_none().then(|| tokens::of_word(tenant, last));
-    all.extend(short.map(|short| vec![short]));
-    Some(Expression { all, beginning })
-}
-
-impl Expression {
-    /// As the database writes it. No token has a quote in it: all are letters and digits.
-    fn text(&self, dialect: Dialect) -> String {
-        let quote = sql!({ "\"" | "'" }).of(dialect);
-        let quoted = |token: &String| format!("{quote}{token}{quote}");
-        let any = |set: &Vec<String>| {
-            let tokens: Vec<String> = set.iter().map(quoted).collect();
-            format!("({})", tokens.join(sql!({ " OR " | " | " }).of(dialect)))
-        };
-        let mut all: Vec<String> = self.all.iter().map(any).collect();
-        let beginning = self.beginning.iter().map(quoted);
-        all.extend(beginning.map(|token| token + sql!({ "*" | ":*" }).of(dialect)));
-        all.join(sql!({ " AND " | " & " }).of(dialect))
-    }
+    within.extend(kind.map(|kind| quoted(tokens::of_kind(tenant, kind))));
+    Some(Expression { words: all(words), within: (!within.is_empty()).then(|| all(within)) })
 }

@@ -6,6 +6,8 @@
 //! stand in the order in which assets were put in, so that the newest are found first, without sorting.
 
 mod find;
+#[cfg(feature = "postgres")]
+mod look_back;
 mod tokens;
 
 use super::{Backend, SqlCatalog};

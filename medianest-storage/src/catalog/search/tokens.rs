@@ -55,15 +55,18 @@ pub(super) fn of_asset(
 /// Stretches of numbers that assets are marked with, so that the newest of all that have a word are found without
 /// looking at the others. PostgreSQL adds these marks by itself: see the migration `0008_stretches`.
 #[derive(Clone, Copy)]
+#[cfg(feature = "postgres")]
 pub(super) struct Stretch {
-    name: &'static str,
+    /// What its marks begin with; the number of the stretch follows, in hexadecimal digits.
+    pub(super) name: &'static str,
     /// Its length is this power of two.
-    bits: u32,
+    pub(super) bits: u32,
 }
 
+#[cfg(feature = "postgres")]
 impl Stretch {
-    /// From the shortest to the longest.
-    pub(super) const ALL: [Self; 2] = [Self { name: "near", bits: 12 }, Self { name: "far", bits: 15 }];
+    pub(super) const NEAR: Self = Self { name: "near", bits: 12 };
+    pub(super) const FAR: Self = Self { name: "far", bits: 15 };
 
     /// The marks of the newest two stretches before a number, and the number that these begin with.
     pub(super) fn newest(self, before: i64) -> ([String; 2], i64) {
@@ -89,11 +92,12 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "postgres")]
     proptest! {
         /// Nothing is left out between one stretch and what is looked at after it.
         #[test]
         fn stretches_reach_back_without_a_gap(before in 1_i64..1 << 40, back in 0_i64..1 << 17) {
-            for stretch in Stretch::ALL {
+            for stretch in [Stretch::NEAR, Stretch::FAR] {
                 let (marks, first) = stretch.newest(before);
                 prop_assert!(before - first > 1 << stretch.bits && before - first <= 2 << stretch.bits);
                 let number = before - 1 - back;

@@ -14,10 +14,6 @@ macro_rules! postgres_text {
     (LOCK_ASSET) => {
         " FOR UPDATE OF a"
     };
-    // The number of an asset, as the search index knows it.
-    (SEARCH_SEQ) => {
-        "s.seq"
-    };
     (SKIP_LOCKED) => {
         " FOR UPDATE SKIP LOCKED"
     };

@@ -15,10 +15,6 @@ macro_rules! sqlite_text {
     (LOCK_ASSET) => {
         ""
     };
-    // The number of an asset, as the search index knows it.
-    (SEARCH_SEQ) => {
-        "s.rowid"
-    };
     (SKIP_LOCKED) => {
         ""
     };

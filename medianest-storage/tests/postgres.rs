@@ -248,8 +248,11 @@ fn a_catalog_may_outlive_its_runtime() {
     drop(database);
 }
 
-/// Rows of two stretches that lie far apart, of two libraries one of which has few, and words of all frequencies.
-const WORDS: &[(&str, fn(i64) -> bool)] = &[
+/// Which of the rows have a word.
+type Has = fn(i64) -> bool;
+
+/// Words of all frequencies.
+const WORDS: &[(&str, Has)] = &[
     ("always", |_| true),
     ("often", |n| n % 3 == 0),
     ("sometimes", |n| n % 97 == 0),
@@ -258,8 +261,9 @@ const WORDS: &[(&str, fn(i64) -> bool)] = &[
     ("before", |n| n < 2_000),
     ("long", |n| n < 40),
     ("lately", |n| n > 405_000),
-    ("again", |n| n > 405_982 || n < 404_976),
+    ("again", |n| !(404_976..=405_982).contains(&n)),
 ];
+/// Rows in stretches that lie far apart, every 31st in the library that has few.
 const NUMBERS: [std::ops::Range<i64>; 4] = [10..3_000, 100_000..103_000, 401_300..401_500, 403_000..406_000];
 const FEW: i64 = 31;
 

@@ -173,7 +173,8 @@ impl Media {
     ///
     /// # Errors
     /// `parts_differ` (Conflict) when the store has others than these, or fewer than there are to be; `busy`
-    /// (Unavailable) when many are completed at this moment, a minute long; as [`direct_part`](Self::direct_part), and as [`ingest`](Self::ingest).
+    /// (Unavailable) when many are completed at this moment, a minute long; as
+    /// [`direct_part`](Self::direct_part), and as [`ingest`](Self::ingest).
     pub async fn complete_direct(&self, id: &str, parts: &[SentPart]) -> Result<(Asset, bool)> {
         let ticket = self.ticket(id).await?;
         let turn = self.engine().0.turns.take(ticket.intent).await;

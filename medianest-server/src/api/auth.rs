@@ -140,15 +140,17 @@ impl AuthApi {
 
     /// End the session of a refresh token
     ///
-    /// Succeeds when it is over already, or the token is none.
+    /// Of the present one, or that before it. Any other token ends nothing, and is answered alike.
     #[oai(path = "/auth/revoke", method = "post", operation_id = "revoke")]
     async fn revoke(
         &self,
+        from: Data<&Client>,
         origin: Data<&Origin>,
         body: Json<RefreshTokenBody>,
     ) -> Result<Done, EndTokenProblem> {
         let accounts = accounts(&self.0)?.coming_from(origin.0.clone());
-        accounts.logout_refresh(&body.0.refresh_token.0).await?;
+        let attempt = self.0.counters.refresh(&self.0.settings.rates, *from.0).await?;
+        attempt.judge(accounts.logout_refresh(&body.0.refresh_token.0).await).await?;
         Ok(Done::Done)
     }
 

@@ -1,14 +1,13 @@
 -- What is found by words is marked with the stretch of numbers that it is in: of 4096, and of 32768. So the newest that
--- have a word are found without a look at the others. By a trigger, as programs of the version before write it, too.
+-- have a word are found without reading the rows of the others. By a trigger, as programs of the version before write it, too.
 CREATE OR REPLACE FUNCTION medianest_mark_stretches() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.words := NEW.words || array_to_tsvector(ARRAY['near' || to_hex(NEW.seq >> 12), 'far' || to_hex(NEW.seq >> 15)]);
     RETURN NEW;
 END
 $$;
--- expansion: what they write is as it was, but for marks that they do not look for
 DROP TRIGGER IF EXISTS medianest_search_stretches ON medianest_search;
--- expansion: the same
+-- expansion: what they write is as it was, but for marks that they do not look for
 CREATE TRIGGER medianest_search_stretches BEFORE INSERT OR UPDATE ON medianest_search
     FOR EACH ROW EXECUTE FUNCTION medianest_mark_stretches();
 -- step: outside

@@ -121,7 +121,7 @@ impl Redis {
         let (until, mut lost) = (Instant::now() + PATIENCE, None);
         loop {
             let (mut link, number) = self.link(lost, until).await?;
-            let first = lost.is_none();
+            let (first, asked) = (lost.is_none(), Instant::now());
             let (failed, again) = match timeout_at(until, link.ask(command)).await {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(error)) if link.is_astray(&error) => {
@@ -130,6 +130,8 @@ impl Redis {
                 Ok(Err(error)) if !breaks(&error) => return Err(from_redis(error)),
                 // A cluster was asked several times already.
                 Ok(Err(error)) => (from_redis(error), first && matches!(link, Link::Node(_))),
+                // Most of the time went by until there was a connection: that says nothing against this one.
+                Err(_) if asked.elapsed() < PATIENCE / 2 => return Err(silent(PATIENCE)),
                 Err(_) => (silent(PATIENCE), false),
             };
             // Full when it is known already.

@@ -220,8 +220,8 @@ impl Accounts {
         .await
     }
 
-    /// Ends the session of a refresh token, the present one or that before it (RFC 7009). Succeeds when it has ended
-    /// or never was.
+    /// Ends the session of a refresh token, the present one or that before it (RFC 7009). Succeeds when it has ended;
+    /// with any other token nothing ends, and nobody is told.
     ///
     /// # Errors
     /// `Unavailable`; `sign_out_pending` as of [`logout`](Self::logout).
@@ -232,7 +232,10 @@ impl Accounts {
                 self.end_session(user.id, shown.session, SessionHolder::Secret(shown.hash())).await
             }
             // It may have ended a moment ago, when that could not be told to all.
-            None => Ended::One(shown.session).forget(&self.sessions, self.tenant).await,
+            None => {
+                let (tenant, sessions) = (self.tenant, Arc::clone(&self.sessions));
+                to_the_end(async move { Ended::One(shown.session).forget(&sessions, tenant).await }).await
+            }
         }
     }
 

@@ -115,7 +115,7 @@ fn indexes_on_tables_that_were_there_are_made_outside_of_transactions() {
 
 #[cfg(feature = "postgres")]
 mod postgres {
-    use super::super::{Migration, steps};
+    use super::super::{MIGRATIONS, Migration, migrate_to, steps};
     use crate::{PgPool, PostgresCatalog, catalog::Backend};
     use futures::FutureExt;
     use medianest_core::catalog::Catalog;
@@ -137,6 +137,41 @@ mod postgres {
             assert!(begun.elapsed() < Duration::from_secs(60), "never: {condition}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// D8: what the version before wrote into the search index gets its marks, also when that was cut off, and what it
+    /// writes from then on has them.
+    #[tokio::test]
+    async fn d8_what_is_found_by_words_is_marked() {
+        let database = database();
+        let catalog = PostgresCatalog::connect(&database.url()).await.unwrap();
+        catalog.backend.alone("migrate", |c, ()| migrate_to(c, &MIGRATIONS[..7]).boxed()).await.unwrap();
+        let pool = PgPool::connect(&database.url()).await.unwrap();
+        let write = async |numbers: &str| {
+            // Without the assets that they are of: no constraint is looked at.
+            let script = format!(
+                "SET session_replication_role = replica; \
+                 INSERT INTO medianest_search SELECT seq, 'word'::tsvector FROM unnest(ARRAY[{numbers}]) AS seq; \
+                 RESET session_replication_role"
+            );
+            sqlx::raw_sql(sqlx::AssertSqlSafe(script)).execute(&pool).await.unwrap();
+        };
+        let unmarked = async || {
+            let unmarked = "SELECT count(*) FROM medianest_search WHERE NOT \
+                words @@ ('word & near' || to_hex(seq >> 12) || ' & far' || to_hex(seq >> 15))::tsquery";
+            sqlx::query_scalar::<_, i64>(unmarked).fetch_one(&pool).await.unwrap()
+        };
+        write("1, 2, 511, 512, 513, 1023, 5000, 40000, 1000001").await;
+        assert_eq!(unmarked().await, 9);
+        // As after a first part.
+        let marks = "UPDATE medianest_search SET words = 'word near0 far0' WHERE seq < 512";
+        sqlx::raw_sql(marks).execute(&pool).await.unwrap();
+        catalog.migrate().await.unwrap();
+        assert_eq!(unmarked().await, 0);
+        let always = "ALTER TABLE medianest_search ENABLE ALWAYS TRIGGER medianest_search_stretches";
+        sqlx::raw_sql(always).execute(&pool).await.unwrap();
+        write("3, 1000002").await;
+        assert_eq!(unmarked().await, 0);
     }
 
     /// D8: nobody who writes waits for the index, and one that was cut off is made anew.

@@ -1,6 +1,6 @@
 //! How the newest matches are found in PostgreSQL, whose index of words has no order: it gives all matches of a word,
-//! which may be many. So the newest rows are looked at first, to see whether the words are that frequent; if not, the index is
-//! asked for matches within the newest stretches of numbers, and only for what is rare there for all of them.
+//! which may be many. So the newest rows are looked at first, to see whether the words are that frequent; if not, the
+//! index is asked for matches within the newest stretches of numbers, and only for what is rare there for all of them.
 
 use super::{find::Matches, tokens::Stretch};
 use crate::sql::{Conn, Query};
@@ -27,7 +27,7 @@ pub(super) async fn newest(
 ) -> Result<Vec<i64>> {
     let Look { mut numbers, rest } = look(matches, conn, before.unwrap_or(i64::MAX), limit).await?;
     let Some(Rest { mut before, mut with_words, frequent }) = rest else { return Ok(numbers) };
-    let mut stretches = vec![Some(Stretch::FAR), None];
+    let mut stretches = vec![Some(Stretch::FAR), Some(Stretch::FAR), Some(Stretch::FAR), None];
     if frequent {
         let walked = walk(matches, conn, before, limit).await?;
         numbers.extend(walked.numbers);
@@ -39,7 +39,7 @@ pub(super) async fn newest(
         stretches.insert(0, Some(Stretch::NEAR));
     }
     // What is seldom within what is looked through is left to the index; else to ask it costs more than to look.
-    let by_index = (numbers.len() as i64) * 2 < with_words;
+    let by_index = numbers.is_empty() || (numbers.len() as i64) * 2 < with_words;
     for stretch in stretches {
         let missing = limit - numbers.len() as i64;
         let first = find(matches, conn, before, missing, stretch, by_index, &mut numbers).await?;
@@ -72,11 +72,8 @@ async fn look(matches: &Matches<'_>, conn: &mut Conn<'_>, before: i64, limit: i6
     let Stretch { name, bits } = Stretch::NEAR;
     let mut query =
         Query::new(conn.dialect(), "WITH bounds AS MATERIALIZED (SELECT before, ((before - 1) >> ");
-    query
-        .number(bits.into())
-        .push(") AS stretch FROM (SELECT least(coalesce(max(seq), 0) + 1, ")
-        .bind(before);
-    query.push(") AS before FROM medianest_search) AS newest), ");
+    query.number(bits.into()).push(") AS stretch FROM (SELECT coalesce(max(seq), 0) + 1 AS before ");
+    query.push("FROM medianest_search WHERE seq < ").bind(before).push(") AS newest), ");
     query.push(
         "glance AS MATERIALIZED (SELECT count(*) AS with_words FROM medianest_search s WHERE s.seq >= ",
     );

@@ -19,11 +19,13 @@
 //!
 //! | feature | understands | makes | needs |
 //! |---|---|---|---|
-//! | `image` (default) | JPEG, PNG, GIF, WebP, TIFF, BMP | JPEG | |
+//! | `image` (default) | JPEG, PNG, GIF, WebP, TIFF, BMP; the previews within DNG, CR2, CR3 and NEF | JPEG | |
 //! | `metadata` (default) | EXIF, XMP, IPTC; music (MP3, FLAC, Ogg, M4A, WAV, AIFF) and its covers | | |
 //! | `webp` | | lossy WebP | a C compiler |
 //! | `turbojpeg` | JPEG, faster: shrinks while it decodes | | cmake, nasm, a C compiler |
 //! | `heif` | HEIC, HEIF, AVIF | | libheif 1.14 or newer, clang, pkg-config |
+//! | `jxl` | JPEG XL | | |
+//! | `svg` | SVG, without text | | |
 //! | `ffmpeg` | MP4, MOV, Matroska, WebM, AVI, MPEG, 3GP; all music | frames, H.264 and AAC as fMP4 parts, waveforms | FFmpeg 5.1 or newer, clang, pkg-config |
 //! | `sandbox` | | any of the above in processes that may crash | Linux 5.9 or newer |
 //!

@@ -40,6 +40,35 @@ impl Seek for SourceReader<'_> {
     }
 }
 
+/// A part of a source that is a file of its own.
+#[cfg(feature = "image")]
+pub(crate) struct Window<'a> {
+    source: &'a dyn ByteSource,
+    offset: u64,
+    length: u64,
+}
+
+#[cfg(feature = "image")]
+impl<'a> Window<'a> {
+    /// As much of it as there is.
+    pub(crate) fn new(source: &'a dyn ByteSource, offset: u64, length: u64) -> Self {
+        Self { source, offset, length: length.min(source.len().saturating_sub(offset)) }
+    }
+}
+
+#[cfg(feature = "image")]
+impl ByteSource for Window<'_> {
+    fn len(&self) -> u64 {
+        self.length
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let most = buffer.len().min(left);
+        self.source.read_at(self.offset + offset.min(self.length), &mut buffer[..most])
+    }
+}
+
 /// Marks a failure of the source, so that it is told from a failure of the media on the way back
 /// through a decoder.
 #[derive(Debug)]

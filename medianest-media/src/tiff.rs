@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 const MAX_ENTRIES: u64 = 1024;
 /// Bytes of one value that are read; a longer one is passed over.
 const MAX_VALUE: u64 = 64 << 10;
+/// Directories of one file that are looked at.
+const MAX_DIRECTORIES: usize = 32;
 
 /// A tag of one of the directories that pictures have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,8 +25,33 @@ pub(crate) enum Tag {
 }
 
 pub(crate) const ORIENTATION: Tag = Tag::Main(0x0112);
+pub(crate) const WIDTH: Tag = Tag::Main(0x0100);
+pub(crate) const HEIGHT: Tag = Tag::Main(0x0101);
+const SUBDIRECTORIES: Tag = Tag::Main(0x014a);
 const EXIF_DIRECTORY: Tag = Tag::Main(0x8769);
 const GPS_DIRECTORY: Tag = Tag::Main(0x8825);
+
+/// EXIF as files hold it.
+#[derive(Clone, Copy)]
+pub(crate) enum Exif<'a> {
+    /// One structure.
+    Whole(&'a dyn ByteSource),
+    /// Three: the picture, how and where it was taken.
+    Split([&'a dyn ByteSource; 3]),
+}
+
+impl Exif<'_> {
+    /// The values of the `wanted` tags.
+    ///
+    /// # Errors
+    /// `source_unreadable`.
+    pub(crate) fn read(self, wanted: &[Tag]) -> Result<Tiff> {
+        match self {
+            Self::Whole(source) => Tiff::read(source, wanted),
+            Self::Split(parts) => Tiff::read_split(parts, wanted),
+        }
+    }
+}
 
 /// The values that were asked for.
 #[derive(Debug, Default)]
@@ -70,14 +97,8 @@ impl Tiff {
     /// # Errors
     /// `source_unreadable`.
     pub(crate) fn read(source: &dyn ByteSource, wanted: &[Tag]) -> Result<Self> {
-        let mut tiff = Self::default();
-        let head = read_up_to(source, 0, 8)?;
-        tiff.big_endian = match head.first_chunk() {
-            Some(b"II*\0") => false,
-            Some(b"MM\0*") => true,
-            _ => return Ok(tiff),
-        };
-        tiff.directory(source, tiff.whole(&head[4..]), &|tag| match Tag::Main(tag) {
+        let Some((mut tiff, first)) = Self::header(source)? else { return Ok(Self::default()) };
+        tiff.directory(source, first, &|tag| match Tag::Main(tag) {
             pointer @ (EXIF_DIRECTORY | GPS_DIRECTORY) => Some(pointer),
             tag => Some(tag).filter(|tag| wanted.contains(tag)),
         })?;
@@ -94,10 +115,10 @@ impl Tiff {
         source: &dyn ByteSource,
         start: u32,
         wanted: &dyn Fn(u16) -> Option<Tag>,
-    ) -> Result<()> {
+    ) -> Result<u32> {
         let start = u64::from(start);
-        let count = u64::from(self.whole(&read_up_to(source, start, 2)?)).min(MAX_ENTRIES);
-        let table = read_up_to(source, start + 2, count * 12)?;
+        let entries = u64::from(self.whole(&read_up_to(source, start, 2)?));
+        let table = read_up_to(source, start + 2, entries.min(MAX_ENTRIES) * 12)?;
         // Tag, field type, how many values, and these or their offset.
         for [tag0, tag1, type0, type1, rest @ ..] in table.as_chunks::<12>().0 {
             let (count, inline) = rest.split_at(4);
@@ -116,7 +137,69 @@ impl Tiff {
                 self.values.insert(tag, Value { kind, bytes });
             }
         }
-        Ok(())
+        Ok(self.whole(&read_up_to(source, start + 2 + entries * 12, 4)?))
+    }
+
+    /// The header: the byte order, and where the first directory is; None when it is none.
+    fn header(source: &dyn ByteSource) -> Result<Option<(Self, u32)>> {
+        let head = read_up_to(source, 0, 8)?;
+        let big_endian = match head.first_chunk() {
+            Some(b"II*\0") => false,
+            Some(b"MM\0*") => true,
+            _ => return Ok(None),
+        };
+        let tiff = Self { big_endian, ..Self::default() };
+        let first = tiff.whole(&head[4..]);
+        Ok(Some((tiff, first)))
+    }
+
+    /// The `wanted` tags of each directory of pictures: those in the chain of the file, and their
+    /// subdirectories; [`Tag::Main`] all of them.
+    ///
+    /// # Errors
+    /// `source_unreadable`.
+    pub(crate) fn directories(source: &dyn ByteSource, wanted: &[Tag]) -> Result<Vec<Self>> {
+        let Some((empty, first)) = Self::header(source)? else { return Ok(Vec::new()) };
+        let mut read: Vec<Self> = Vec::new();
+        let (mut ahead, mut seen) = (vec![first], Vec::new());
+        while let Some(start) = ahead.pop() {
+            if start == 0 || seen.contains(&start) || seen.len() == MAX_DIRECTORIES {
+                continue;
+            }
+            seen.push(start);
+            let mut tiff = Self { big_endian: empty.big_endian, ..Self::default() };
+            let next = tiff.directory(source, start, &|tag| {
+                Some(Tag::Main(tag)).filter(|tag| *tag == SUBDIRECTORIES || wanted.contains(tag))
+            })?;
+            ahead.push(next);
+            ahead.extend(tiff.numbers(SUBDIRECTORIES));
+            read.push(tiff);
+        }
+        Ok(read)
+    }
+
+    /// A structure whose directories for how and where are structures of their own, as Canon has it.
+    ///
+    /// # Errors
+    /// `source_unreadable`.
+    fn read_split(parts: [&dyn ByteSource; 3], wanted: &[Tag]) -> Result<Self> {
+        let mut whole = Self::default();
+        for (part, of) in parts.into_iter().zip([Tag::Main as fn(u16) -> Tag, Tag::Exif, Tag::Gps]) {
+            if let Some((mut tiff, first)) = Self::header(part)? {
+                tiff.directory(part, first, &|tag| Some(of(tag)).filter(|tag| wanted.contains(tag)))?;
+                whole.big_endian = tiff.big_endian;
+                whole.values.extend(tiff.values);
+            }
+        }
+        Ok(whole)
+    }
+
+    /// All of the whole numbers.
+    pub(crate) fn numbers(&self, tag: Tag) -> Vec<u32> {
+        let Some(Value { kind: Kind::Whole(width), bytes }) = self.values.get(&tag) else {
+            return Vec::new();
+        };
+        bytes.chunks_exact(*width).map(|digits| self.whole(digits)).collect()
     }
 
     /// Text or bytes.
@@ -231,5 +314,31 @@ mod tests {
         file.extend(directory(&[entry(0x010f, 2, 6, 7000), entry(0x0112, 3, u32::MAX, 0)]));
         let tiff = Tiff::read(&bytes::Bytes::from(file), &[MAKE, ORIENTATION]).unwrap();
         assert_eq!((tiff.bytes(MAKE), tiff.number(ORIENTATION)), (None, None));
+    }
+
+    /// Each is read once, however they point at each other, and not without end.
+    #[test]
+    fn directories_that_lead_nowhere_end() {
+        let mut file = b"II*\0\x08\0\0\0".to_vec();
+        let mut first = directory(&[entry(0x0100, 4, 1, 1), entry(0x014a, 4, 1, 100)]);
+        let next = first.len() - 4;
+        first[next..].copy_from_slice(&8_u32.to_le_bytes());
+        file.extend(first);
+        file.resize(100, 0);
+        file.extend(directory(&[entry(0x0100, 4, 1, 2), entry(0x014a, 4, 1, 8)]));
+        let widths = |file: Vec<u8>| -> Vec<Option<u32>> {
+            let directories = Tiff::directories(&bytes::Bytes::from(file), &[WIDTH]).unwrap();
+            directories.iter().map(|directory| directory.number(WIDTH)).collect()
+        };
+        assert_eq!(widths(file), [Some(1), Some(2)]);
+
+        let mut chain = b"II*\0\x08\0\0\0".to_vec();
+        for _ in 0..100 {
+            let mut one = directory(&[entry(0x0100, 4, 1, 1)]);
+            let (at, next) = (one.len() - 4, (chain.len() + one.len()) as u32);
+            one[at..].copy_from_slice(&next.to_le_bytes());
+            chain.extend(one);
+        }
+        assert_eq!(widths(chain).len(), MAX_DIRECTORIES);
     }
 }

@@ -79,6 +79,7 @@ LIBRARIES
   need test git 'has git' git git git git
   need test 'the ffmpeg command' 'has ffmpeg' ffmpeg ffmpeg-free ffmpeg ffmpeg
   need test ImageMagick 'has convert-im6.q16 || has magick' imagemagick ImageMagick imagemagick imagemagick
+  need test rsvg-convert 'has rsvg-convert' librsvg2-bin librsvg2-tools librsvg librsvg
   need test exiftool 'has exiftool' libimage-exiftool-perl perl-Image-ExifTool perl-image-exiftool exiftool
   need test 'PostgreSQL 15 or newer' has_postgres postgresql 'postgresql-server postgresql-contrib' postgresql postgresql
   need test 'Redis 7 or newer' has_redis redis-server redis redis redis

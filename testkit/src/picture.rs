@@ -41,7 +41,14 @@ impl Rgb {
         let mut command = Command::new(program.expect("ImageMagick is needed: install imagemagick"));
         // It goes by the name otherwise, and some files have the wrong one.
         let format = if file.read().starts_with(b"\xff\xd8\xff") { "jpeg:" } else { "" };
-        command.arg(format!("{format}{}[0]", file.path.display()));
+        let other = tempfile::NamedTempFile::new().expect("a temporary file");
+        match readable(file) {
+            Some((format, bytes)) => {
+                std::fs::write(&other, bytes).expect("a temporary file is written");
+                command.arg(format!("{format}:{}", other.path().display()))
+            }
+            None => command.arg(format!("{format}{}[0]", file.path.display())),
+        };
         if auto_orient {
             command.arg("-auto-orient");
         }
@@ -69,6 +76,34 @@ impl Rgb {
         let [red, green, blue] = [0, 1, 2].map(|channel| f64::from(self.pixels[at + channel]));
         0.299 * red + 0.587 * green + 0.114 * blue
     }
+}
+
+/// What ImageMagick does not read, as something that it does, with the name of its format: JPEG XL as FFmpeg
+/// decodes it, SVG as librsvg draws it; of a camera's raw file, the largest JPEG that is found by its first bytes.
+fn readable(file: &CorpusFile) -> Option<(&'static str, Vec<u8>)> {
+    let bytes = file.read();
+    let run = |program: &str, before: &[&str], after: &[&str]| {
+        let mut command = Command::new(program);
+        let output = command.args(before).arg(&file.path).args(after).output();
+        Some(("png", output.unwrap_or_else(|error| panic!("{program}: {error}")).stdout))
+    };
+    if file.kind.contains("jxl") {
+        let as_png = ["-frames:v", "1", "-f", "image2pipe", "-c:v", "png", "-"];
+        return run("ffmpeg", &["-v", "error", "-i"], &as_png);
+    }
+    if file.kind.contains("svg") {
+        return run("rsvg-convert", &[], &[]);
+    }
+    if file.family() != "raw" || bytes.starts_with(b"\xff\xd8\xff") {
+        return None;
+    }
+    let starts = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(b"\xff\xd8\xff"));
+    let pixels = |jpeg: &&[u8]| {
+        let size = image::ImageReader::with_format(std::io::Cursor::new(*jpeg), image::ImageFormat::Jpeg);
+        size.into_dimensions().map_or(0, |(width, height)| u64::from(width) * u64::from(height))
+    };
+    let largest = starts.map(|at| &bytes[at..]).max_by_key(pixels)?;
+    Some(("jpeg", largest.to_vec()))
 }
 
 /// Structural similarity ([Wang et al. 2004](https://doi.org/10.1109/TIP.2003.819861)) of luma, over

@@ -71,11 +71,9 @@ fn of_picture(check: &mut Check<'_>, facts: &Facts) {
     if let (Some(icc), true) = (&truth.icc, facts.width.is_some()) {
         check.same("icc", facts.color_profile.as_ref(), Some(icc));
     }
-    if facts.format != "cr3" {
-        of_capture(check, facts);
-        of_place(check, facts, truth.gps);
-        of_camera(check, facts);
-    }
+    of_capture(check, facts);
+    of_place(check, facts, truth.gps);
+    of_camera(check, facts);
     if let Some(description) = truth.other.get("description").and_then(Value::as_str) {
         check.same("description", facts.tags.description.as_deref(), Some(description.trim()));
     }

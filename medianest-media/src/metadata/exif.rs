@@ -5,7 +5,7 @@ use crate::tiff::{
     Tag::{self, Exif as Taken, Gps, Main},
     Tiff,
 };
-use medianest_core::{ByteSource, Camera, Captured, Location, Result};
+use medianest_core::{Camera, Captured, Location, Result};
 
 const IMAGE_DESCRIPTION: Tag = Main(0x010e);
 const MAKE: Tag = Main(0x010f);
@@ -72,8 +72,8 @@ const ALL: &[Tag] = &[
 pub(super) struct Exif(Tiff);
 
 impl Exif {
-    pub(super) fn read(source: &dyn ByteSource) -> Result<Self> {
-        Tiff::read(source, ALL).map(Self)
+    pub(super) fn read(blocks: crate::tiff::Exif<'_>) -> Result<Self> {
+        blocks.read(ALL).map(Self)
     }
 
     /// When the shutter opened, by the camera's clock.

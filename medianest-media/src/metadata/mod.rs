@@ -15,14 +15,14 @@ mod xmp;
 pub(crate) use audio::{audio, cover};
 
 #[cfg(feature = "image")]
-use medianest_core::{ByteSource, Facts, Result};
+use medianest_core::{Facts, Result};
 
 /// The blocks of a picture as its container holds them.
 #[cfg(feature = "image")]
 #[derive(Default)]
 pub(crate) struct Blocks<'a> {
-    /// A TIFF structure.
-    pub(crate) exif: Option<&'a dyn ByteSource>,
+    /// TIFF structures.
+    pub(crate) exif: Option<crate::tiff::Exif<'a>>,
     /// An XML packet.
     pub(crate) xmp: Option<&'a [u8]>,
     /// A Photoshop image resource block, or IPTC-IIM records.

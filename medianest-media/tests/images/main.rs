@@ -40,6 +40,9 @@ fn main() {
         Trial::test("render::outputs_carry_no_metadata", render::outputs_carry_no_metadata),
         Trial::test("render::colours_become_srgb", render::colours_become_srgb),
         Trial::test("render::transparency_becomes_white_in_jpeg", render::transparency_becomes_white_in_jpeg),
+        Trial::test("render::a_preview_is_turned_with_its_file", render::a_preview_is_turned_with_its_file),
+        #[cfg(feature = "svg")]
+        Trial::test("render::an_svg_shows_nothing_but_itself", render::an_svg_shows_nothing_but_itself),
         Trial::test(
             "render::a_missing_feature_fails_its_task_alone",
             render::a_missing_feature_fails_its_task_alone,

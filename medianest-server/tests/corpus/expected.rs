@@ -17,13 +17,8 @@ use Outcome::{Failed, Quarantined, Refused};
 /// Files that do not end `ready`: start of the name, what comes of them, why.
 const NOT_READY: &[(&str, Outcome, &str)] = &[
     ("043", Failed("unsupported_codec"), "an AVIF sequence without a still: libheif 1.15 refuses the brand"),
-    ("047", Failed("unsupported_codec"), "JPEG XL is of a later issue"),
-    ("048", Failed("unsupported_codec"), "JPEG XL is of a later issue"),
     ("050", Failed("unsupported_codec"), "TIFF compressed with CCITT group 3"),
-    ("053", Failed("unsupported_codec"), "SVG is of a later issue"),
-    ("054", Failed("unsupported_codec"), "raw formats are of a later issue"),
-    ("055", Failed("unsupported_codec"), "raw formats are of a later issue"),
-    ("056", Failed("unsupported_codec"), "raw formats are of a later issue"),
+    ("056", Failed("unsupported_codec"), "a raw file of which only the metadata is left"),
     ("093", Failed("limit_exceeded"), "280 megapixels"),
     ("094", Failed("limit_exceeded"), "4 gigapixels"),
     ("095", Failed("limit_exceeded"), "a frame of 4 gigapixels in 44 bytes"),

@@ -111,6 +111,8 @@ async fn pictures(
             continue;
         }
         let picture = Rgb::decode(&answer.bytes().await.unwrap());
+        // What is shown of the DNG is its preview, of 1024 x 683.
+        let side = if facts.format == "dng" { side.min(1024) } else { side };
         if let (Some(width), Some(height)) = (facts.width, facts.height)
             && !has_shape(&picture, Size { width, height }, side)
         {

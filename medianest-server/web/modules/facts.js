@@ -6,6 +6,7 @@ import * as format from './format.js';
 const WARNINGS = {
   truncated: 'The file is cut off; what is there is shown.',
   duration_implausible: 'The file declares a length that cannot be.',
+  text_left_out: 'Text within the picture is not shown.',
 };
 
 function source({ captured }, asset) {

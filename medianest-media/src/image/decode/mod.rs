@@ -3,10 +3,14 @@
 #[cfg(feature = "heif")]
 mod heif;
 mod jpeg;
+#[cfg(feature = "jxl")]
+pub(super) mod jxl;
 pub(super) mod raster;
+#[cfg(feature = "svg")]
+pub(super) mod svg;
 
 use super::{header::Header, raw::Raw, resize::Plan};
-use crate::source::unsupported;
+use crate::source::{Window, unsupported};
 use medianest_core::{ByteSource, Facts, ImageVariant, Limits, Result};
 
 /// How large a decoded picture has to be at least, upright: a decoder may deliver less than there is.
@@ -48,8 +52,23 @@ pub(super) fn decode(
         "avif" | "heic" | "heif" => {
             Err(unsupported("this build cannot decode HEIF and AVIF: turn on the feature heif"))
         }
+        #[cfg(feature = "jxl")]
+        "jxl" => jxl::decode(source, header, limits),
+        #[cfg(feature = "svg")]
+        "svg" => svg::decode(source, limits, target),
+        "dng" | "cr2" | "nef" | "cr3" => preview(source, header, limits, target),
         _ => Err(unsupported(format!("pictures of the format {format} cannot be decoded"))),
     }
+}
+
+/// What a camera has put in beside what its sensor saw.
+fn preview(source: &dyn ByteSource, header: &mut Header, limits: &Limits, target: TargetSize) -> Result<Raw> {
+    let orientation = header.orientation;
+    let preview =
+        header.preview.as_mut().ok_or_else(|| unsupported("it has no preview, and is not developed"))?;
+    // Turned as the whole: previews that say so themselves say the same.
+    preview.header.orientation = orientation;
+    jpeg::decode(&Window::new(source, preview.offset, preview.length), &mut preview.header, limits, target)
 }
 
 /// Refuses what would need more memory than the job may use: `bytes` for each pixel of the picture.

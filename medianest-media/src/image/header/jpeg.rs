@@ -76,6 +76,7 @@ fn frame(marker: u8, segment: &[u8], header: &mut Header) -> Result<()> {
     header.height = u32::from(u16::from_be_bytes([height0, height1]));
     header.width = u32::from(u16::from_be_bytes([width0, width1]));
     header.progressive = matches!(marker, 0xc2 | 0xc6 | 0xca | 0xce);
+    header.lossless = matches!(marker, 0xc3 | 0xc7 | 0xcb | 0xcf);
     Ok(())
 }
 

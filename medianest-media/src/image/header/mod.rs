@@ -1,5 +1,6 @@
 //! What a file says of its picture before any of it is decoded.
 
+mod camera;
 mod gif;
 mod heif;
 mod jpeg;
@@ -9,7 +10,7 @@ mod webp;
 use super::decode;
 use crate::{
     source::unsupported,
-    tiff::{ORIENTATION, Tiff},
+    tiff::{Exif, ORIENTATION},
 };
 use bytes::Bytes;
 use medianest_core::{ByteSource, Limits, Result};
@@ -38,6 +39,13 @@ pub(super) struct Header {
     pub(super) warnings: Vec<&'static str>,
     /// Whether all of the picture has to be kept until its last pass is read.
     pub(super) progressive: bool,
+    /// Whether it is of the lossless kind of JPEG.
+    pub(super) lossless: bool,
+    /// EXIF of Canon's: three structures, of which the second and the third are what, in a whole one,
+    /// directories are for.
+    pub(super) exif_parts: Option<[Bytes; 3]>,
+    /// What is shown instead of what the file is about.
+    pub(super) preview: Option<Box<camera::Preview>>,
     /// Whether a picture in CMYK stores light instead of ink, as Adobe's programs do.
     pub(super) inverted_ink: bool,
 }
@@ -56,10 +64,18 @@ impl Header {
             "webp" => webp::read(source, limits)?,
             "avif" | "heic" | "heif" => heif::read(source, limits)?,
             "tiff" | "bmp" => decode::raster::header(source, format, limits)?,
-            // Known, but not decoded: they have facts, and fail when they are to be rendered. The sizes in
-            // a camera's raw format, which is a TIFF file, are those of previews.
-            "dng" | "cr2" | "nef" => return Self { is_tiff: true, ..Self::default() }.turned(source),
-            "cr3" | "jxl" | "svg" => return Ok(Self::default()),
+            // The size is that of what the sensor saw, which is not decoded.
+            "dng" | "cr2" | "nef" => return camera::read_tiff(source, limits)?.turned(source),
+            "cr3" => return camera::read_cr3(source, limits)?.turned(source),
+            #[cfg(feature = "jxl")]
+            "jxl" => decode::jxl::header(source)?,
+            #[cfg(feature = "svg")]
+            "svg" => decode::svg::header(source, limits)?,
+            // Known, but not compiled in: they have facts, and fail when they are to be rendered.
+            #[cfg(not(feature = "jxl"))]
+            "jxl" => return Ok(Self::default()),
+            #[cfg(not(feature = "svg"))]
+            "svg" => return Ok(Self::default()),
             _ => return Err(unsupported(format!("pictures of the format {format} cannot be decoded"))),
         };
         limits.check_frame(header.width, header.height)?;
@@ -70,7 +86,7 @@ impl Header {
     /// With the turn of EXIF, unless the container declares one.
     fn turned(mut self, source: &dyn ByteSource) -> Result<Self> {
         if let (None, Some(exif)) = (self.orientation, self.exif(source)) {
-            let orientation = Tiff::read(exif, &[ORIENTATION])?.number(ORIENTATION);
+            let orientation = exif.read(&[ORIENTATION])?.number(ORIENTATION);
             self.orientation = orientation
                 .and_then(|number| u8::try_from(number).ok())
                 .filter(|turn| (1..=8).contains(turn));
@@ -78,9 +94,13 @@ impl Header {
         Ok(self)
     }
 
-    /// EXIF as a TIFF structure: a block of the file, or the file itself.
-    pub(super) fn exif<'a>(&'a self, source: &'a dyn ByteSource) -> Option<&'a dyn ByteSource> {
-        if self.is_tiff { Some(source) } else { self.exif.as_ref().map(|block| block as _) }
+    /// EXIF: a block of the file, or several, or the file itself.
+    pub(super) fn exif<'a>(&'a self, source: &'a dyn ByteSource) -> Option<Exif<'a>> {
+        match (&self.exif_parts, &self.exif) {
+            (Some([main, taken, place]), _) => Some(Exif::Split([main, taken, place])),
+            _ if self.is_tiff => Some(Exif::Whole(source)),
+            (None, block) => block.as_ref().map(|block| Exif::Whole(block)),
+        }
     }
 
     /// The turn from the stored to the shown picture, as an EXIF orientation.

@@ -95,13 +95,10 @@ pub(super) fn read_cr3(source: &dyn ByteSource, limits: &Limits) -> Result<Heade
     header.showing(source, candidates, full, limits)
 }
 
+type Found<'a> = dyn FnMut(&[u8; 4], u64, u64) -> Result<()> + 'a;
+
 /// Calls with the kind of each box between two offsets, and with where its content begins and ends.
-fn for_each_box(
-    source: &dyn ByteSource,
-    mut offset: u64,
-    end: u64,
-    found: &mut dyn FnMut(&[u8; 4], u64, u64) -> Result<()>,
-) -> Result<()> {
+fn for_each_box(source: &dyn ByteSource, mut offset: u64, end: u64, found: &mut Found<'_>) -> Result<()> {
     for _ in 0..MAX_BOXES {
         let head = read_up_to(source, offset, 16)?;
         let (Some(size), Some(kind)) = (head.first_chunk::<4>(), head.get(4..8)) else { break };

@@ -161,7 +161,7 @@ pub(crate) fn transparency_becomes_white_in_jpeg() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A raw file of a camera held upright: what the sensor saw lies on its side, and so does the preview.
+/// Raw files of cameras held upright: what the sensor saw lies on its side, and so does the preview.
 pub(crate) fn a_preview_is_turned_with_its_file() -> Result<(), Failed> {
     let preview =
         thumbnail(&corpus::file("009").read(), &Resize::fit(300, 200).jpeg(80), &Limits::default())?;
@@ -169,23 +169,31 @@ pub(crate) fn a_preview_is_turned_with_its_file() -> Result<(), Failed> {
     let entry = |tag: u16, kind: u16, value: u32| {
         [&tag.to_le_bytes()[..], &kind.to_le_bytes(), &1_u32.to_le_bytes(), &value.to_le_bytes()].concat()
     };
-    let entries = [
-        entry(0x00fe, 4, 0),
-        entry(0x0100, 4, 6000),
-        entry(0x0101, 4, 4000),
-        entry(0x0112, 3, 6),
-        entry(0x0201, 4, 200),
-        entry(0x0202, 4, preview.len() as u32),
-        entry(0xc612, 1, 1),
-    ];
-    let mut file =
-        [&b"II*\0\x08\0\0\0"[..], &(entries.len() as u16).to_le_bytes(), &entries.concat()].concat();
-    file.resize(200, 0);
-    file.extend(&preview);
-    let facts = InProcess.understand(&bytes::Bytes::from(file.clone()), &Limits::default())?;
-    assert_eq!((facts.format.as_str(), facts.width, facts.height), ("dng", Some(4000), Some(6000)));
-    let small = Rgb::decode(&thumbnail(&file, &Resize::fit(800, 800).jpeg(90), &Limits::default())?);
-    assert_eq!((small.width, small.height), (shown.height, shown.width));
+    let (version, maker, parts) = (entry(0xc612, 1, 1), entry(0x010f, 2, 190), entry(0x014a, 4, 0));
+    for (format, mark, own) in [
+        ("dng", [0; 8], vec![version]),
+        ("cr2", *b"CR\x02\0\0\0\0\0", vec![]),
+        ("nef", [0; 8], vec![maker, parts]),
+    ] {
+        let mut entries = vec![
+            entry(0x00fe, 4, 0),
+            entry(0x0100, 4, 6000),
+            entry(0x0101, 4, 4000),
+            entry(0x0112, 3, 6),
+            entry(0x0201, 4, 200),
+            entry(0x0202, 4, preview.len() as u32),
+        ];
+        entries.extend(own);
+        let count = (entries.len() as u16).to_le_bytes();
+        let mut file = [&b"II*\0\x10\0\0\0"[..], &mark, &count, &entries.concat()].concat();
+        file.resize(190, 0);
+        file.extend(b"NIKON\0\0\0\0\0");
+        file.extend(&preview);
+        let facts = InProcess.understand(&bytes::Bytes::from(file.clone()), &Limits::default())?;
+        assert_eq!((facts.format.as_str(), facts.width, facts.height), (format, Some(4000), Some(6000)));
+        let small = Rgb::decode(&thumbnail(&file, &Resize::fit(800, 800).jpeg(90), &Limits::default())?);
+        assert_eq!((small.width, small.height), (shown.height, shown.width), "{format}");
+    }
     Ok(())
 }
 

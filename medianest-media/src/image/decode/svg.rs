@@ -25,7 +25,7 @@ pub(in crate::image) fn header(source: &dyn ByteSource, limits: &Limits) -> Resu
     Ok(header)
 }
 
-/// As large as the target asks for: lines have no pixels.
+/// No larger than the target asks for: it is drawn at that size, not shrunk to it.
 pub(super) fn decode(source: &dyn ByteSource, limits: &Limits, target: TargetSize) -> Result<Raw> {
     let tree = parse(&read_all(source, limits)?)?;
     let (width, height) = size(&tree);

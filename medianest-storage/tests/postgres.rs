@@ -337,6 +337,23 @@ async fn a_search_finds_all_of_the_newest_however_frequent_they_are() {
     }
 }
 
+/// Cursors are not signed: one that names the first or the last number there can be is as good as any.
+#[tokio::test]
+async fn a_search_may_go_on_from_any_number() {
+    use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+
+    let (catalog, _database) = migrated().await;
+    let asset = staged(&catalog).await;
+    for (number, found) in [(i64::MIN, vec![]), (i64::MIN + 63, vec![]), (0, vec![]), (i64::MAX, vec![asset])]
+    {
+        let place = [&b"s"[..], &[0; 16], &number.to_be_bytes()].concat();
+        let page = PageRequest::new(Some(5), Some(BASE64_URL_SAFE_NO_PAD.encode(place))).unwrap();
+        let query = SearchQuery { text: String::from("chair"), ..SearchQuery::default() };
+        let page = catalog.search(&Visibility::all(TENANT), &query, &page).await.unwrap();
+        assert_eq!(page.items.iter().map(|asset| asset.id).collect::<Vec<_>>(), found, "before {number}");
+    }
+}
+
 #[tokio::test]
 async fn nobody_at_the_url_is_unavailable() {
     let error = PostgresCatalog::connect("postgres://nobody@127.0.0.1:1/nothing").await.unwrap_err();
